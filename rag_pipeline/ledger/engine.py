@@ -1,0 +1,100 @@
+"""The connection to the ledger: one class, transactions, and the lock that gives a collection one writer."""
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import sqlalchemy as sa
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+
+from rag_pipeline.errors import CollectionBusyError, LedgerUnavailableError
+
+logger = logging.getLogger(__name__)
+
+_WRITER_LOCK = 0x7261675F  # "rag_": our half of the advisory locks' key space
+_SCAN_LOCK = 0x72616773  # "rags"
+
+
+def driver_url(url: str) -> sa.URL:
+    """`url` with the driver we ship (psycopg 3), whatever scheme of PostgreSQL it names."""
+    return make_url(url).set(drivername="postgresql+psycopg")
+
+
+class Ledger:
+    """Transactions on one ledger. Cheap to make; holds a pool of connections until `close`."""
+
+    def __init__(self, url: str, *, pool_size: int = 5) -> None:
+        """Connect lazily to `url` (any PostgreSQL URL)."""
+        self._engine = sa.create_engine(
+            driver_url(url),
+            pool_size=pool_size,
+            max_overflow=pool_size,
+            pool_pre_ping=True,
+            connect_args={"connect_timeout": 10, "application_name": "rag_pipeline"},
+        )
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._engine.dispose()
+
+    @contextmanager
+    def begin(self) -> Iterator[sa.Connection]:
+        """One transaction: committed at the end of the block, rolled back by an error.
+
+        Raises:
+            LedgerUnavailableError: PostgreSQL does not answer.
+        """
+        with _translated(), self._engine.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def writer(self, collection: str) -> Iterator[None]:
+        """Hold the lock that makes this process the only writer of `collection`.
+
+        The lock belongs to a PostgreSQL session: it is gone the moment its holder is, however it died.
+
+        Raises:
+            CollectionBusyError: another process holds it.
+        """
+        with self._advisory_lock(_WRITER_LOCK, collection) as is_held:
+            if not is_held:
+                raise CollectionBusyError(
+                    f"Another run is writing collection {collection!r}; this one can be started again when it is done."
+                )
+            yield
+
+    @contextmanager
+    def scanner(self) -> Iterator[bool]:
+        """Try to become the only scanner of the uploads folder; yields whether this process is."""
+        with self._advisory_lock(_SCAN_LOCK, "uploads") as is_held:
+            yield is_held
+
+    @contextmanager
+    def _advisory_lock(self, kind: int, name: str) -> Iterator[bool]:
+        with _translated(), self._engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            key = sa.func.hashtext(name)
+            is_held = bool(connection.scalar(sa.select(sa.func.pg_try_advisory_lock(kind, key))))
+            try:
+                yield is_held
+            finally:
+                if is_held:
+                    connection.execute(sa.select(sa.func.pg_advisory_unlock(kind, key)))
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except (OperationalError, InterfaceError, PoolTimeoutError) as error:
+        raise LedgerUnavailableError(f"The ledger (PostgreSQL) does not answer: {_first_line(error)}") from error
+    except DBAPIError as error:
+        if not error.connection_invalidated:
+            raise
+        raise LedgerUnavailableError(f"The ledger (PostgreSQL) hung up: {_first_line(error)}") from error
+
+
+def _first_line(error: Exception) -> str:
+    cause = getattr(error, "orig", None) or error
+    return str(cause).strip().split("\n", 1)[0]
