@@ -1,0 +1,40 @@
+"""The embedded Qdrant: a loopback HTTP server that speaks Qdrant's REST over `qdrant_edge`, Qdrant's own engine.
+
+An unmodified `qdrant_client.QdrantClient(url=...)` is its client. Start it with
+`python -m rag_pipeline.embedded.qdrant --data-dir DIR --port N`, or call `server.serve`.
+
+Where things are:
+    - `server`, `__main__`: the process: socket, signals, command line.
+    - `app`, `routes_*`, `guard`, `replies`: HTTP: routing, who may ask, envelopes.
+    - `storage`, `aliases`, `files`, `names`: what is on disk and who owns it.
+    - `engine`: one collection over one `EdgeShard`. The optimiser and snapshots would stand beside it.
+    - `schema`, `vectors`, `filters`, `selectors`, `queries`, `updates`, `indexes`: REST JSON in, engine objects out.
+    - `answers`: engine objects in, REST JSON out.
+    - `problems`: what a request may fail with, in Qdrant's own words and codes.
+    - `reading`: typed reading of JSON.
+Not here: starting and restarting this process (`rag_pipeline.embedded.supervisor`), and what the points mean
+(`rag_pipeline.vectors`).
+
+Supported:
+    - `GET /`, `/healthz`, `/livez`, `/readyz`.
+    - Collections: create, get, list, exists, delete. Named and unnamed dense float32 vectors (Cosine, Dot, Euclid,
+      Manhattan), named sparse vectors with or without the IDF modifier. HNSW and optimizer settings are kept and
+      answered; vectors are scanned exactly.
+    - Aliases: create, delete, rename, all operations of a request or none; lists. Every point endpoint resolves them.
+    - Points: upsert (list and batch form, `update_mode`, `update_filter`), delete, retrieve, scroll with `order_by`,
+      count, `points/batch`, payload set, overwrite, delete and clear, vectors update and delete.
+    - Query and query batch: nearest by vector or by point id, sparse, prefetch, fusion RRF (with `k` and weights) and
+      DBSF, `order_by`, random sample.
+    - Filters: must, should, must_not, min_should, nested, match (value, any, except, text, text_any, phrase), range of
+      numbers and dates, values_count, is_empty, is_null, has_id, has_vector.
+    - Payload indexes: keyword, integer, float, bool, datetime, uuid, text.
+Everything else answers 501 with a sentence, never something approximate.
+
+Limits:
+    - One process owns a folder (`flock`). Writes of one collection run one after another, reads between their batches.
+    - An acknowledged write survives `kill -9` at once and a power cut after at most 5 s: the engine's log is in the page
+      cache until the next flush.
+    - A payload nests at most 64 levels and a filter 32; a request body is at most 32 MB; names of collections are
+      ASCII letters, digits, `_`, `.`, `-`.
+    - Creating a payload index on a filled collection, and an exact scan of a large one, hold the whole server.
+"""

@@ -1,0 +1,98 @@
+"""Typed reading of JSON: each function gives the value in its type, or raises what Qdrant would answer."""
+
+from collections.abc import Collection
+
+import orjson
+
+from rag_pipeline.embedded.qdrant.problems import RestError, UnsupportedError, ValidationError, WrongInputError
+
+JsonObject = dict[str, object]
+
+UNSIGNED_64 = 2**64
+
+
+class MalformedJsonError(RestError):
+    """The body is not JSON."""
+
+    status = 400
+
+
+def parsed(body: bytes) -> object:
+    """The value that `body` spells; an empty body is an empty object."""
+    try:
+        return orjson.loads(body or b"{}")
+    except orjson.JSONDecodeError as error:
+        raise MalformedJsonError(f"Format error in JSON body: {error}") from error
+
+
+def fields(value: object, *, of: str, allowed: Collection[str]) -> JsonObject:
+    """The object without its nulls.
+
+    Raises:
+        UnsupportedError: it has a field that is not in `allowed`. Qdrant ignores unknown fields; here one may be a
+            feature that is missing, and ignoring it would be a wrong answer.
+    """
+    if not isinstance(value, dict):
+        raise WrongInputError(f"{of} must be an object")
+    given = {key: item for key, item in value.items() if item is not None}
+    for key in given:
+        if key not in allowed:
+            raise UnsupportedError(f"`{key}` in {of}")
+    return given
+
+
+def array(value: object, *, of: str) -> list[object]:
+    """The list."""
+    if not isinstance(value, list):
+        raise WrongInputError(f"{of} must be a list")
+    return value
+
+
+def required(given: JsonObject, key: str, *, of: str) -> object:
+    """The field `key`, which must be there."""
+    if key not in given:
+        raise WrongInputError(f"{of} needs `{key}`")
+    return given[key]
+
+
+def string(value: object, *, of: str) -> str:
+    """The string."""
+    if not isinstance(value, str):
+        raise WrongInputError(f"{of} must be a string")
+    return value
+
+
+def strings(value: object, *, of: str) -> list[str]:
+    """The list of strings."""
+    return [string(item, of=f"each of {of}") for item in array(value, of=of)]
+
+
+def boolean(value: object, *, of: str) -> bool:
+    """The truth value; 0 and 1 are not."""
+    if not isinstance(value, bool):
+        raise WrongInputError(f"{of} must be true or false")
+    return value
+
+
+def integer(value: object, *, of: str, least: int = 0, most: int = UNSIGNED_64 - 1) -> int:
+    """The whole number in [least, most]."""
+    if type(value) is not int:
+        raise WrongInputError(f"{of} must be a whole number")
+    if not least <= value <= most:
+        raise ValidationError(f"{of}: value {value} invalid, must be from {least} to {most}")
+    return value
+
+
+def number(value: object, *, of: str) -> float:
+    """The number, whole or not, as a float."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise WrongInputError(f"{of} must be a number")
+    return float(value)
+
+
+def choice(value: object, *, of: str, among: Collection[str]) -> str:
+    """One of `among`, in any case."""
+    word = string(value, of=of).lower()
+    if word not in among:
+        raise WrongInputError(f"{of} must be one of {', '.join(sorted(among))}")
+    return word
