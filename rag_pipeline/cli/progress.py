@@ -79,7 +79,7 @@ class _Lines:
             now = (child.state, child.deaths)
             before = self._seen.get(child.spec.name)
             self._seen[child.spec.name] = now
-            if before not in {now, None}:
+            if before != now and child.state is not ChildState.WAITING:
                 self._console.print(f"{child.spec.name}: {_state(child)}{_detail(child)}", markup=False)
 
     def ready(self, instance: RunningInstance) -> None:

@@ -135,18 +135,11 @@ def upgrade_ledger(data_dir: DataDir = None, uploads_dir: UploadsDir = None, por
 @commands.command("prepare-model")
 def prepare_model(data_dir: DataDir = None, uploads_dir: UploadsDir = None, ports_from: PortsFrom = None) -> None:
     """Find, check and export the embedding model (`up` does it for you; the first time takes a while)."""
-    from rag_pipeline.embedding.store import ModelStore
+    from rag_pipeline import composition
 
     settings = settings_from(data_dir=data_dir, uploads_dir=uploads_dir, ports_from=ports_from)
-    wanted = settings.embedding
-    model = ModelStore(settings.models_dir).prepare(
-        wanted.model,
-        revision=wanted.revision,
-        query_prefix=wanted.query_prefix,
-        passage_prefix=wanted.passage_prefix,
-        runtime=wanted.runtime,
-    )
-    typer.echo(f"{wanted.model} is ready in {model.folder}.")
+    model = composition.prepare_model(settings)
+    typer.echo(f"{settings.embedding.model} is ready in {model.folder}.")
 
 
 def _begin(settings: "Settings", *, with_samples: bool, copy: "Callable[[Path], None]") -> None:

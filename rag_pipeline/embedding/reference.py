@@ -1,6 +1,6 @@
 """The reference runtime: LlamaIndex's `HuggingFaceEmbedding`, for any model that sentence-transformers loads.
 
-Three to five times slower than `runtime_onnx`, which must agree with it: the export is checked against it, and so are
+Two to three times slower than `runtime_onnx`, which must agree with it: the export is checked against it, and so are
 the tests. It needs the model's original weights beside the prepared folder.
 """
 

@@ -19,7 +19,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Literal
@@ -85,10 +85,10 @@ class ModelStore:
             max_tokens=max_tokens,
             with_graph=runtime == "onnx",
         )
-        ready = self._find(request)
-        if ready is not None:
-            return ready
         try:
+            ready = self._find(request)
+            if ready is not None:
+                return ready
             with self._locked() as lock_fd:
                 # Another process may have prepared it while this one waited.
                 return self._find(request) or self._prepare(request, lock_fd)
@@ -187,12 +187,12 @@ def _run_child(request: ModelRequest, work: Path, *, lock_fd: int, timeout_s: fl
     command = [sys.executable, "-m", "rag_pipeline.embedding.export", str(work / _PREPARED), str(work / _REFUSAL_FILE)]
     with (work / _LOG_FILE).open("wb") as log:
         child = subprocess.Popen(  # noqa: S603 - our own interpreter and module
-            command, stdin=subprocess.PIPE, stdout=log, stderr=log, cwd=_PACKAGE_ROOT, pass_fds=(lock_fd,)
+            command, bufsize=0, stdin=subprocess.PIPE, stdout=log, stderr=log, cwd=_PACKAGE_ROOT, pass_fds=(lock_fd,)
         )
     try:
         assert child.stdin is not None  # noqa: S101 - Popen was given PIPE
-        child.stdin.write(json.dumps(asdict(request)).encode() + b"\n")
-        child.stdin.flush()
+        with suppress(BrokenPipeError):  # it is dead already; its log says why
+            child.stdin.write(json.dumps(asdict(request)).encode() + b"\n")
         exit_code = child.wait(timeout_s)
     except subprocess.TimeoutExpired as error:
         raise ModelError(f"Preparing {request.model!r} took longer than {timeout_s:.0f} s and was stopped.") from error

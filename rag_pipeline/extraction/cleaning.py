@@ -1,4 +1,4 @@
-"""Text that every store can hold: valid UTF-8, no NUL, newlines as `\\n`. How bytes become text is `decoding`."""
+"""Text that every store can hold: valid UTF-8, no NUL, one kind of newline. How bytes become text is `decoding`."""
 
 import re
 

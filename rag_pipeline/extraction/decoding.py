@@ -5,7 +5,7 @@ How it is decided; the first that fits:
 1. a byte order mark (UTF-8, UTF-32, UTF-16);
 2. NULs (or other control characters) where UTF-32 or UTF-16 has them, and strict decoding;
 3. strict UTF-8; also where few of its sequences are broken (a cut file), those then becoming U+FFFD;
-4. EBCDIC, told by its blank (0x40) and its letters;
+4. EBCDIC, told by its blank (0x40) and its letters, read as cp500 (cp037 differs in brackets and such only);
 5. legacy encodings, by the letters they give: `evidence`;
 6. mostly ASCII with a few unexplained bytes: UTF-8, those becoming U+FFFD.
 
@@ -32,7 +32,7 @@ _MARKS = (
 """UTF-32 before UTF-16: the little-endian mark of the one begins with that of the other."""
 
 _HEAD_BYTES = 1 << 16
-_GOOD_PER_BROKEN = 5
+_GOOD_PER_BROKEN = 3
 _MAX_BROKEN_SHARE = 0.2
 _MAX_STRAY_NULS = 0.05
 """U+4E00 (one) and its like put a NUL where UTF-16 of Latin text has none."""
@@ -44,11 +44,11 @@ _HIGH = bytes(range(0x80, 0x100))
 _SEVEN_BIT = frozenset({"iso2022_jp", "hz"})
 """Encodings whose bytes are all ASCII: only the file itself can tell."""
 
-_SAME_AS_ASCII_SUPERSET = {"iso8859-1": "cp1252", "ascii": "cp1252", "iso8859-9": "cp1254", "gb2312": "gb18030"} | {
+_LARGER = {"iso8859_1": "cp1252", "ascii": "cp1252", "iso8859_9": "cp1254", "gb2312": "gb18030"} | {
     "gbk": "gb18030",
     "shift_jis": "cp932",
     "euc_kr": "cp949",
-    "tis-620": "cp874",
+    "tis_620": "cp874",
 }
 """Names the web uses for the larger encoding (https://encoding.spec.whatwg.org/#names-and-labels)."""
 
@@ -84,7 +84,7 @@ def detect(content: bytes, *, hint: str | None = None) -> str | None:
     if _is_utf8(content):
         return "utf-8"
     if _is_ebcdic(content[:_HEAD_BYTES]):
-        return next((name for name in EBCDIC if _is_readable(content[:_HEAD_BYTES].decode(name))), None)
+        return EBCDIC
     return detect_legacy(content, hint=codec) or ("utf-8" if _is_mostly_ascii(content) else None)
 
 
@@ -97,7 +97,8 @@ def known_codec(label: str | None) -> str | None:
         "".encode(codec.name)
     except (LookupError, ValueError):  # unknown, or not from bytes to text (base64, zlib, rot13)
         return None
-    return _SAME_AS_ASCII_SUPERSET.get(codec.name, codec.name)
+    name = codec.name.replace("-", "_")
+    return _LARGER.get(name, name)
 
 
 def looks_binary(content: bytes) -> bool:
@@ -106,9 +107,8 @@ def looks_binary(content: bytes) -> bool:
     if not content or _marked(content) or _wide(head) or _is_ebcdic(head):
         return False
     nul_count = content.count(0)
-    return (
-        nul_count > _MAX_NUL_SHARE * len(content)
-        or _control_count(content) - nul_count > _MAX_CONTROL_SHARE * len(content)
+    return nul_count > _MAX_NUL_SHARE * len(content) or _control_count(content) - nul_count > _MAX_CONTROL_SHARE * len(
+        content
     )
 
 
@@ -123,9 +123,9 @@ def _marked(content: bytes) -> str | None:
 
 def _wide(head: bytes) -> str | None:
     """UTF-32 or UTF-16 without a mark, told by which places hold NULs."""
-    if _control_count(head) <= _MAX_CONTROL_SHARE * len(head) or _is_ascii_with_nuls(head):
+    if _control_count(head) <= _MAX_CONTROL_SHARE * len(head) or _is_damaged_ascii(head):
         return None
-    head = head[: len(head) // 4 * 4] or head
+    head = head[: len(head) // 2 * 2]
     shares = [head[place::4].count(0) / max(len(head) // 4, 1) for place in range(4)]
     stray = _MAX_STRAY_NULS
     candidates = []
@@ -140,8 +140,10 @@ def _wide(head: bytes) -> str | None:
     return None
 
 
-def _is_ascii_with_nuls(head: bytes) -> bool:
-    """Whether it is damaged ASCII: UTF-16 is half NULs, or full of bytes that are control characters or above 0x7F."""
+def _is_damaged_ascii(head: bytes) -> bool:
+    """Whether UTF-16 is out of the question: it is half NULs, or full of control characters or bytes above 0x7F."""
+    if b"\0" not in head and head.isascii():
+        return True
     strange = len(head) - len(head.translate(None, _HIGH + _CONTROLS))
     return head.count(0) <= _MAX_NUL_SHARE * len(head) and strange <= _MAX_NUL_SHARE * len(head)
 
@@ -159,9 +161,13 @@ def _is_readable(text: str) -> bool:
 
     Bytes that are no UTF-16 give characters from everywhere.
     """
-    strange = sum(unicodedata.category(char) in {"Cn", "Co", "Cs"} or (char < " " and char not in "\t\n\v\f\r\0") for char in text)
+    strange = sum(
+        unicodedata.category(char) in {"Cn", "Co", "Cs"} or (char < " " and char not in "\t\n\v\f\r\0") for char in text
+    )
     ideographs = sum("\u3000" <= char <= "\u9fff" or "\uac00" <= char <= "\ud7a3" for char in text)
-    blocks = Counter(ord(char) >> 8 for char in text if not "\u3000" <= char <= "\u9fff" and not "\uac00" <= char <= "\ud7a3")
+    blocks = Counter(
+        ord(char) >> 8 for char in text if not "\u3000" <= char <= "\u9fff" and not "\uac00" <= char <= "\ud7a3"
+    )
     usual = ideographs + sum(count for _, count in blocks.most_common(3))
     return strange <= 0.01 * len(text) and usual >= 0.9 * len(text)
 
@@ -194,7 +200,15 @@ def _is_ebcdic(head: bytes) -> bool:
 
 _EBCDIC_LETTERS = b"".join(
     bytes(range(first, last + 1))
-    for first, last in ((0x81, 0x89), (0x91, 0x99), (0xA2, 0xA9), (0xC1, 0xC9), (0xD1, 0xD9), (0xE2, 0xE9), (0xF0, 0xF9))
+    for first, last in (
+        (0x81, 0x89),
+        (0x91, 0x99),
+        (0xA2, 0xA9),
+        (0xC1, 0xC9),
+        (0xD1, 0xD9),
+        (0xE2, 0xE9),
+        (0xF0, 0xF9),
+    )
 )
 
 

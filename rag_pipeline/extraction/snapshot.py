@@ -200,8 +200,7 @@ def _copy(source: int, *, directory: Path, max_file_bytes: int) -> Snapshot:
         with open(copy, "wb", buffering=0) as target:  # noqa: PTH123 - a descriptor
             content_hash, size_bytes = _pour(source, target.fileno(), max_file_bytes)
         after = os.fstat(source)
-        if size_bytes != before.st_size or _signature(before) != _signature(after):
-            raise FileChangingError("the file was written to while it was read")
+        _check_unchanged(before, after, size_bytes)
     except BaseException:
         path.unlink(missing_ok=True)
         raise
@@ -244,6 +243,11 @@ def _disk_full_or(error: OSError) -> Exception:
     if error.errno in {errno.ENOSPC, errno.EDQUOT}:
         return DiskFullError("no room left for the private copy of a source file; free space in the data folder")
     return error
+
+
+def _check_unchanged(before: os.stat_result, after: os.stat_result, size_bytes: int) -> None:
+    if size_bytes != before.st_size or _signature(before) != _signature(after):
+        raise FileChangingError("the file was written to while it was read")
 
 
 def _signature(status: os.stat_result) -> tuple[int, int, int]:

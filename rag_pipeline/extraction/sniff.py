@@ -50,7 +50,16 @@ _MARKS: tuple[tuple[int, bytes, str], ...] = (
 )
 """Source: the formats' own specifications, as collected in https://www.iana.org/assignments/media-types."""
 
-_WRITTEN_IN_TEXT = frozenset({"image/bmp", "audio/mpeg", "application/x-msdownload", "application/x-bzip2", "application/vnd.apache.parquet", "video/mp4"})
+_WRITTEN_IN_TEXT = frozenset(
+    {
+        "image/bmp",
+        "audio/mpeg",
+        "application/x-msdownload",
+        "application/x-bzip2",
+        "application/vnd.apache.parquet",
+        "video/mp4",
+    }
+)
 """Marks that words can begin with ("BM", "MZ", "ID3"); they count only in front of binary content."""
 
 _TEXT_MARKS: tuple[tuple[bytes, str], ...] = (
@@ -58,6 +67,7 @@ _TEXT_MARKS: tuple[tuple[bytes, str], ...] = (
     (b"%!PS", "application/postscript"),
 )
 
+_MAX_DECLARED_BYTES = 200
 _ZIP_MEMBERS = (
     ("word/document.xml", "application/vnd.openxmlformats-officedocument.wordprocessingml.document"),
     ("xl/workbook.xml", "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"),
@@ -83,13 +93,15 @@ def media_type_of(path: Path, *, file_name: bytes) -> str:
     """The media type of the file at `path`, once called `file_name`; it may be one that nothing reads.
 
     Raises:
-        DocumentError: it is damaged (CORRUPT: not what its name says, or a broken archive) or wrapped in encryption.
+        DocumentError: it is empty, damaged (not what its name says, a broken archive) or wrapped in encryption.
     """
     with path.open("rb") as file:
         head = file.read(_HEAD_BYTES)
         size_bytes = file.seek(0, 2)
         file.seek(max(size_bytes - _TAIL_BYTES, 0))
         tail = file.read()
+    if not head:
+        raise DocumentError(ReasonCode.EMPTY, "0 bytes")
     extension = PurePosixPath(file_name.decode("utf-8", "replace")).suffix.lower()
     media_type = _marked(path, head, tail, extension) or _text_type(head, extension)
     if media_type is not None and not (extension == ".pdf" and media_type not in {"application/pdf", *_CLEARLY_TOLD}):
@@ -128,7 +140,7 @@ def _zip_type(path: Path, extension: str) -> str:
     try:
         with zipfile.ZipFile(path) as archive:
             names = set(archive.namelist())
-            declared = archive.read("mimetype")[:100].decode("ascii", "replace").strip() if _has_small(archive) else ""
+            declared = archive.read("mimetype").decode("ascii", "replace").strip() if _has_small(archive) else ""
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError, RuntimeError, EOFError) as error:
         if extension in _BINARY_EXTENSIONS:
             raise DocumentError(ReasonCode.CORRUPT, f"a damaged archive ({type(error).__name__})") from None
@@ -143,7 +155,7 @@ def _has_small(archive: zipfile.ZipFile) -> bool:
         member = archive.getinfo("mimetype")
     except KeyError:
         return False
-    return member.compress_type == zipfile.ZIP_STORED and member.file_size <= len("x" * 200)
+    return member.compress_type == zipfile.ZIP_STORED and member.file_size <= _MAX_DECLARED_BYTES
 
 
 def _ole_type(path: Path) -> str:

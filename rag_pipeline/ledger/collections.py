@@ -1,7 +1,6 @@
 """Collections in the ledger: their keys, folders, live generation and revision."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
@@ -89,28 +88,3 @@ def count_states(connection: sa.Connection) -> dict[str, dict[str, int]]:
     for key, state, count in rows:
         counts[key][state] = count
     return counts
-
-
-def resolve_live(connection: sa.Connection, key: str) -> sa.Row[Any] | None:
-    """(generation_id, number, revision, spec) that a search of this moment uses; None when nothing is live yet.
-
-    Raises:
-        CollectionNotFoundError: there is no such collection.
-    """
-    from rag_pipeline.ledger.tables import generations
-
-    row = connection.execute(
-        sa.select(generations.c.id, generations.c.number, collections.c.revision, generations.c.spec)
-        .select_from(collections)
-        .join(
-            generations,
-            sa.and_(
-                generations.c.collection == collections.c.key,
-                generations.c.number == collections.c.live_generation,
-            ),
-        )
-        .where(collections.c.key == key)
-    ).first()
-    if row is None:
-        get(connection, key)
-    return row

@@ -32,8 +32,8 @@ Everything else answers 501 with a sentence, never something approximate.
 
 Limits:
     - One process owns a folder (`flock`). Writes of one collection run one after another, reads between their batches.
-    - An acknowledged write survives `kill -9` at once and a power cut after at most 5 s: the engine's log is in the page
-      cache until the next flush.
+    - An acknowledged write survives `kill -9` at once and a power cut after at most 5 s: until the next flush the
+      engine's log is only in the page cache.
     - A payload nests at most 64 levels and a filter 32; a request body is at most 32 MB; names of collections are
       ASCII letters, digits, `_`, `.`, `-`.
     - Creating a payload index on a filled collection, and an exact scan of a large one, hold the whole server.

@@ -9,6 +9,7 @@ from rag_pipeline.embedded.qdrant.problems import RestError, UnsupportedError, V
 JsonObject = dict[str, object]
 
 UNSIGNED_64 = 2**64
+_MAX_PATH_CHARS = 512
 
 
 class MalformedJsonError(RestError):
@@ -60,6 +61,19 @@ def string(value: object, *, of: str) -> str:
     if not isinstance(value, str):
         raise WrongInputError(f"{of} must be a string")
     return value
+
+
+def path(value: object, *, of: str, max_steps: int = _MAX_PATH_CHARS) -> str:
+    """The path to a payload field, at most `max_steps` deep: the engine walks it by recursion."""
+    spelled = string(value, of=of)
+    if len(spelled) > _MAX_PATH_CHARS or spelled.count(".") + spelled.count("[") >= max_steps:
+        raise WrongInputError(f"{of} is a path of at most {_MAX_PATH_CHARS} characters and {max_steps} steps")
+    return spelled
+
+
+def paths(value: object, *, of: str) -> list[str]:
+    """The list of paths."""
+    return [path(item, of=f"each of {of}") for item in array(value, of=of)]
 
 
 def strings(value: object, *, of: str) -> list[str]:

@@ -65,9 +65,9 @@ class CollectionSchema:
     @classmethod
     def from_config(cls, config: JsonObject) -> "CollectionSchema":
         """The schema of a stored configuration."""
-        params = cast("dict[str, dict[str, dict[str, int]]]", config["params"])
-        dense = {name: vector["size"] for name, vector in _by_name(params.get("vectors", {})).items()}
-        sparse = frozenset(params.get("sparse_vectors") or {})
+        params = cast("dict[str, dict[str, JsonObject]]", config["params"])
+        dense = {name: cast("int", vector["size"]) for name, vector in _by_name(params["vectors"]).items()}
+        sparse = frozenset(params.get("sparse_vectors", {}))
         return cls(dense=MappingProxyType(dense), sparse=sparse, names=frozenset(dense) | sparse, config=config)
 
 
@@ -95,7 +95,9 @@ def read_create(body: object) -> CollectionSchema:
         "quantization_config": None,
     }
     if "metadata" in given:
-        config["metadata"] = fields(given["metadata"], of="metadata", allowed=cast("dict[str, object]", given["metadata"]))
+        config["metadata"] = fields(
+            given["metadata"], of="metadata", allowed=cast("dict[str, object]", given["metadata"])
+        )
     schema = CollectionSchema.from_config(config)
     if schema.sparse & schema.dense.keys():
         raise WrongInputError("a dense and a sparse vector cannot have the same name")
@@ -135,14 +137,20 @@ _WAL_KEYS = ("wal_capacity_mb", "wal_segments_ahead", "wal_retain_closed")
 _HNSW_NUMBERS = ("m", "ef_construct", "full_scan_threshold", "max_indexing_threads", "payload_m")
 
 
-def _by_name[T](vectors: Mapping[str, T]) -> Mapping[str, T]:
-    return {"": vectors} if "size" in vectors and not isinstance(vectors["size"], dict) else vectors
+def _by_name(vectors: object) -> dict[str, JsonObject]:
+    named = cast("dict[str, JsonObject]", vectors)
+    return {"": cast("JsonObject", named)} if _is_unnamed(named) else named
+
+
+def _is_unnamed(vectors: Mapping[str, object]) -> bool:
+    """Whether this is one vector's params; a vector may itself be named "size", but then its value is an object."""
+    return "size" in vectors and not isinstance(vectors["size"], dict)
 
 
 def _read_vectors(value: object) -> JsonObject:
     if not isinstance(value, dict):
         raise WrongInputError("`vectors` must be an object")
-    if "size" in value and not isinstance(value["size"], dict):
+    if _is_unnamed(value):
         return _read_vector(value)
     return {checked_vector_name(name): _read_vector(vector) for name, vector in value.items()}
 

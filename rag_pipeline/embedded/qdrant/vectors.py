@@ -1,14 +1,20 @@
-"""Point ids and vectors from JSON, checked: the engine itself takes NaN, unequal lengths and doubled indices silently."""
+"""Point ids and vectors from JSON, checked: the engine takes NaN, unequal lengths and doubled indices silently."""
+
+from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 import numpy as np
-from qdrant_edge import NamedVector, PointId, SparseVector
+from qdrant_edge import SparseVector
 
 from rag_pipeline.embedded.qdrant.problems import UnsupportedError, WrongInputError
 from rag_pipeline.embedded.qdrant.reading import UNSIGNED_64, JsonObject, array, fields
 from rag_pipeline.embedded.qdrant.schema import CollectionSchema
+
+if TYPE_CHECKING:  # names that only the binding's stub has
+    from qdrant_edge import NamedVector, PointId, Vector
 
 _UNSIGNED_32 = 2**32
 _INFERENCE_KEYS = frozenset({"text", "image", "object", "model"})
@@ -23,7 +29,9 @@ def point_id(value: object) -> PointId:
             return UUID(value)
         except ValueError:
             pass
-    raise WrongInputError(f"{str(value)[:80]!r} is not a valid point ID, valid values are an unsigned integer or a UUID")
+    raise WrongInputError(
+        f"{str(value)[:80]!r} is not a valid point ID, valid values are an unsigned integer or a UUID"
+    )
 
 
 def point_ids(value: object) -> list[PointId]:
@@ -41,7 +49,7 @@ class VectorReader:
         self._schema = schema
         self._dense_rows: dict[str, list[object]] = {}
 
-    def read(self, value: object) -> NamedVector | dict[str, NamedVector]:
+    def read(self, value: object) -> Vector:
         """The vector or vectors of one point, in the engine's form; dense ones are not checked yet."""
         if isinstance(value, list):
             return self._dense("", value)
@@ -62,7 +70,7 @@ class VectorReader:
             return sparse_vector(vector)
         return self._dense(name, vector)
 
-    def _dense(self, name: str, vector: object) -> NamedVector:
+    def _dense(self, name: str, vector: object) -> list[float]:
         if name not in self._schema.dense:
             raise WrongInputError(f"Not existing vector name error: {name}")
         refuse_inference(vector)
@@ -73,7 +81,7 @@ class VectorReader:
 
     def _unknown(self, value: Mapping[str, object]) -> Exception:
         refuse_inference(value)
-        return WrongInputError(f"Not existing vector name error: {sorted(value.keys() - self._schema.names)[0]}")
+        return WrongInputError(f"Not existing vector name error: {min(value.keys() - self._schema.names)}")
 
 
 def check_dense(rows: Sequence[object], *, size: int, name: str) -> None:

@@ -30,18 +30,21 @@ _PARAGRAPHS = frozenset(
     | {"section", "article", "main", "header", "footer", "nav", "aside", "form", "fieldset"}
 )
 _LINES = frozenset(
-    {"div", "li", "tr", "br", "dt", "dd", "caption", "figcaption", "address", "summary", "details", "option", "legend"}
+    {"div", "li", "tr", "dt", "dd", "caption", "figcaption", "address", "summary", "details", "option", "legend"}
     | {"title", "body", "html", "optgroup", "select", "thead", "tbody", "tfoot", "center", "dialog", "hgroup", "menu"}
 )
 _CELLS = frozenset({"td", "th"})
 _PREFORMATTED = frozenset({"pre", "textarea", "listing", "xmp"})
-_KEPT = str.maketrans({" ": "\x01", "\n": "\x02", "\t": "\x03", "\x01": "\ufffd", "\x02": "\ufffd", "\x03": "\ufffd"})
-_UNKEPT = str.maketrans({"\x01": " ", "\x02": "\n", "\x03": "\t"})
-"""Blanks of preformatted text stand in for themselves while all others are tidied."""
+_KEPT = str.maketrans(" \n\t\ue000\ue001\ue002\ue003\ue004", "\ue000\ue001\ue002\ufffd\ufffd\ufffd\ufffd\ufffd")
+_UNKEPT = str.maketrans("\ue000\ue001\ue002", " \n\t")
+"""Blanks of preformatted text hide in the private use area while all others are tidied; edges are put there, too."""
 
+_PARAGRAPH_EDGE, _LINE_EDGE = "\ue003", "\ue004"
+
+_PRIVATE = re.compile("[\ue000-\ue004]")
 _BLANKS = re.compile(r"[ \t\r\n\f]+")
+_EDGES = re.compile("[ \t]*[\n\ue003\ue004][ \t\ue003\ue004]*")
 _TABS = re.compile(r" *\t[ \t]*")
-_AROUND_NEWLINE = re.compile(r"[ \t]*\n[ \t]*")
 _MANY_NEWLINES = re.compile(r"\n{3,}")
 
 
@@ -74,7 +77,9 @@ def _visible_text(tree: LexborHTMLParser) -> str:
             preformatted -= node.is_preformatted
         elif node.is_text_node:
             text = node.text_content or ""
-            pieces.append(text.translate(_KEPT) if preformatted else _BLANKS.sub(" ", text))
+            pieces.append(text.translate(_KEPT) if preformatted else _BLANKS.sub(" ", _PRIVATE.sub("\ufffd", text)))
+        elif node.tag == "br":
+            pieces.append("\n")
         elif node.is_element_node and _is_visible(node):
             end = _End(_edge(node.tag or ""), is_preformatted=node.tag in _PREFORMATTED)
             pieces.append(end.edge)
@@ -107,15 +112,16 @@ def _is_visible(node: LexborNode) -> bool:
 
 
 def _edge(tag: str) -> str:
-    """What separates an element's text from what is around it: a blank line, a line, a tab, or nothing."""
+    """What separates an element's text from what is around it."""
     if tag in _PARAGRAPHS:
-        return "\n\n"
+        return _PARAGRAPH_EDGE
     if tag in _LINES:
-        return "\n"
+        return _LINE_EDGE
     return "\t" if tag in _CELLS else ""
 
 
 def _tidy(text: str) -> str:
+    """Edges become newlines; edges that meet collapse into the widest, as margins do."""
+    text = _EDGES.sub(lambda met: "\n\n" if _PARAGRAPH_EDGE in met.group() else "\n", text)
     text = _TABS.sub("\t", text)
-    text = _AROUND_NEWLINE.sub("\n", text)
-    return _MANY_NEWLINES.sub("\n\n", text).translate(_UNKEPT).strip()
+    return _MANY_NEWLINES.sub("\n\n", text).translate(_UNKEPT).strip("\n\t ")

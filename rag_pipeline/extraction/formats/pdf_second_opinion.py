@@ -52,7 +52,8 @@ class SecondOpinion:
     def labels(self, page_count: int) -> list[str | None]:
         """The printed name of each page; all `None` when the file names none."""
         try:
-            named = list(self._reader.page_labels) if self._reader and "/PageLabels" in self._reader.root_object else []
+            has_labels = self._reader is not None and "/PageLabels" in self._reader.root_object
+            named: list[str | None] = [*self._reader.page_labels] if self._reader and has_labels else []
         except MemoryError:
             raise
         except Exception:  # noqa: BLE001 - see the module's docstring

@@ -1,0 +1,7 @@
+"""What uvicorn runs: the API over the settings of this process."""
+
+from rag_pipeline.api.app import build_app
+from rag_pipeline.composition import build_workbench
+from rag_pipeline.settings import Settings
+
+app = build_app(build_workbench(Settings(), pool_size=20))

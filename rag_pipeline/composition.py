@@ -1,0 +1,75 @@
+"""From settings to a workbench: the one place where the parts are put together."""
+
+from rag_pipeline.domain.deletions import GuardRule
+from rag_pipeline.domain.spec import ChunkingSpec
+from rag_pipeline.embedding.local_model import LocalModel
+from rag_pipeline.embedding.sparse import Bm25Encoder
+from rag_pipeline.embedding.store import ModelStore
+from rag_pipeline.errors import InstanceNotRunningError
+from rag_pipeline.extraction.reading import ExtractionLimits
+from rag_pipeline.ledger.engine import Ledger
+from rag_pipeline.services.workbench import IngestRules, Model, Workbench
+from rag_pipeline.settings import IngestSettings, Settings
+from rag_pipeline.vectors.client import connect
+
+
+def build_workbench(settings: Settings, *, pool_size: int = 5) -> Workbench:
+    """The workbench that `settings` describe; nothing is connected to or loaded before it is used.
+
+    Raises:
+        InstanceNotRunningError: `settings` name no stores. The embedded ones belong to `rag-pipeline up`, which gives
+            their URLs to its children.
+    """
+    if settings.database.url is None or settings.qdrant.url is None:
+        raise InstanceNotRunningError(
+            "Neither a running instance nor RAG_DATABASE__URL and RAG_QDRANT__URL were found; start `rag-pipeline up`."
+        )
+    api_key = settings.qdrant.api_key
+    return Workbench(
+        ledger=Ledger(settings.database.url.get_secret_value(), pool_size=pool_size),
+        qdrant=connect(
+            settings.qdrant.url,
+            api_key=api_key.get_secret_value() if api_key else None,
+            timeout_s=settings.qdrant.timeout_s,
+        ),
+        model=Model(
+            lambda: prepare_model(settings), runtime=settings.embedding.runtime, threads=settings.embedding.threads
+        ),
+        sparse=Bm25Encoder(),
+        chunking=ChunkingSpec(max_tokens=settings.chunking.max_tokens, overlap_tokens=settings.chunking.overlap_tokens),
+        limits=ExtractionLimits(**settings.extraction.model_dump()),
+        rules=ingest_rules(settings.ingest),
+        uploads_dir=settings.uploads_dir,
+        scratch_dir=settings.data_dir / "scratch",
+    )
+
+
+def prepare_model(settings: Settings) -> LocalModel:
+    """The embedding model that `settings` name, exported if this is the first time.
+
+    Raises:
+        ModelError: it cannot be found, trusted or exported.
+    """
+    wanted = settings.embedding
+    return ModelStore(settings.models_dir).prepare(
+        wanted.model,
+        revision=wanted.revision,
+        query_prefix=wanted.query_prefix,
+        passage_prefix=wanted.passage_prefix,
+        runtime=wanted.runtime,
+    )
+
+
+def ingest_rules(settings: IngestSettings) -> IngestRules:
+    """The rules that the settings of a run describe."""
+    return IngestRules(
+        settle_s=settings.settle_s,
+        max_documents=settings.max_documents,
+        max_bytes=settings.max_bytes,
+        turn_s=settings.turn_s,
+        lease_s=settings.lease_s,
+        max_attempts=settings.max_attempts,
+        retry_after_s=settings.retry_after_s,
+        point_grace_s=settings.point_grace_s,
+        guard=GuardRule(max_share=settings.guard_share, min_documents=settings.guard_documents),
+    )

@@ -1,0 +1,77 @@
+"""The sensor `uploads`: looks at the folder, and asks for runs because the ledger has due work."""
+
+import dagster as dg
+
+from rag_pipeline.defs.jobs import ingest
+from rag_pipeline.defs.partitions import collections_partitions
+from rag_pipeline.defs.resources import WorkbenchResource
+from rag_pipeline.services.queue import collections_needing_a_run
+from rag_pipeline.services.scan import ScanReport, scan_uploads
+from rag_pipeline.settings import IngestSettings
+
+MAX_WAITING = 2
+"""Requests in the queue at a time: the ledger's order decides who is next, and it changes while they wait."""
+
+_UNFINISHED = [
+    dg.DagsterRunStatus.QUEUED,
+    dg.DagsterRunStatus.NOT_STARTED,
+    dg.DagsterRunStatus.STARTING,
+    dg.DagsterRunStatus.STARTED,
+    dg.DagsterRunStatus.CANCELING,
+]
+_PARTITION_TAG = "dagster/partition"
+
+
+def build_uploads_sensor(interval_s: int = IngestSettings().scan_interval_s) -> dg.SensorDefinition:
+    """The sensor, looking every `interval_s` seconds."""
+
+    @dg.sensor(
+        name="uploads",
+        job=ingest,
+        minimum_interval_seconds=interval_s,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description="Registers what changed below uploads/ and requests a run for each collection with due work.",
+    )
+    def uploads(context: dg.SensorEvaluationContext, workbench: WorkbenchResource) -> dg.SensorResult:
+        bench = workbench.bench
+        scan = scan_uploads(bench.ledger, bench.uploads_dir, bench.rules)
+        needing = collections_needing_a_run(
+            bench.ledger,
+            point_grace_s=bench.rules.point_grace_s,
+            is_run_over=lambda run_id: _is_over(context.instance, run_id),
+        )
+        return _result(context.instance, scan, needing)
+
+    return uploads
+
+
+def _result(instance: dg.DagsterInstance, scan: ScanReport, needing: list[str]) -> dg.SensorResult:
+    unfinished = instance.get_run_records(dg.RunsFilter(statuses=_UNFINISHED))
+    busy = {record.dagster_run.tags.get(_PARTITION_TAG) for record in unfinished}
+    waiting = sum(record.dagster_run.status is not dg.DagsterRunStatus.STARTED for record in unfinished)
+    chosen = [key for key in needing if key not in busy][: max(0, MAX_WAITING - waiting)]
+    partitions = instance.get_dynamic_partitions(collections_partitions.name or "")
+    missing = sorted({*chosen, *scan.new_collections} - set(partitions))
+    return dg.SensorResult(
+        # No run key: Dagster remembers them for ever, and a restored old version would be dropped.
+        run_requests=[dg.RunRequest(partition_key=key) for key in chosen],
+        dynamic_partitions_requests=[collections_partitions.build_add_request(missing)] if missing else [],
+        skip_reason=None if chosen else _why_not(scan, needing, waiting),
+    )
+
+
+def _why_not(scan: ScanReport, needing: list[str], waiting: int) -> str:
+    if scan.is_busy:
+        return "Another scan of the uploads folder is under way."
+    if needing:
+        return f"{len(needing)} collections have due work; {waiting} runs wait already, or theirs is running."
+    if scan.held:
+        return f"{scan.held} deletions wait for `rag-pipeline confirm-deletions COLLECTION`."
+    if scan.unsettled:
+        return f"{scan.unsettled} files are still being written."
+    return "Nothing changed and nothing is due."
+
+
+def _is_over(instance: dg.DagsterInstance, run_id: str) -> bool:
+    run = instance.get_run_by_id(run_id)
+    return run is None or run.is_finished

@@ -1,0 +1,63 @@
+"""Engine objects as REST JSON (numpy arrays and UUIDs included: `replies` writes them)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+import numpy as np
+from qdrant_edge import Record, ScoredPoint
+
+from rag_pipeline.embedded.qdrant.indexes import index_as_object
+from rag_pipeline.embedded.qdrant.reading import JsonObject
+from rag_pipeline.embedded.qdrant.schema import CollectionSchema
+from rag_pipeline.embedded.qdrant.vectors import as_object
+
+if TYPE_CHECKING:  # names that only the binding's stub has
+    from qdrant_edge import ShardInfo, Vector
+
+
+def scored_points(points: Iterable[ScoredPoint]) -> list[JsonObject]:
+    """`ScoredPoint`s of the REST API, best first as the engine gives them."""
+    return [
+        {"id": point.id, "version": point.version, "score": np.float32(point.score), **_content(point)}
+        for point in points
+    ]
+
+
+def records(points: Iterable[Record]) -> list[JsonObject]:
+    """`Record`s of the REST API."""
+    return [{"id": point.id, **_content(point)} for point in points]
+
+
+def collection_description(schema: CollectionSchema, shard: ShardInfo, *, points_count: int) -> JsonObject:
+    """A `CollectionInfo` of the REST API."""
+    return {
+        "status": "green",
+        "optimizer_status": "ok",
+        "indexed_vectors_count": shard.indexed_vectors_count,
+        "points_count": points_count,
+        "segments_count": shard.segments_count,
+        "config": schema.config,
+        "payload_schema": {field: index_as_object(index) for field, index in shard.payload_schema.items()},
+    }
+
+
+def _content(point: Record | ScoredPoint) -> JsonObject:
+    content: JsonObject = {}
+    payload, vector, order_value = point.payload, point.vector, point.order_value
+    if payload is not None:
+        content["payload"] = payload
+    if vector is not None:
+        content["vector"] = _vectors(vector)
+    if order_value is not None:
+        content["order_value"] = order_value
+    return content
+
+
+def _vectors(vector: Vector) -> object:
+    if not isinstance(vector, dict):
+        return np.asarray(vector, dtype=np.float32)
+    if vector.keys() == {""}:
+        return as_object(vector[""])
+    return {name: as_object(named) for name, named in vector.items()}

@@ -1,0 +1,89 @@
+"""The application: its routes, what it answers outside them, and its life from first to last request."""
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import AsyncIterator
+
+import orjson
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+from starlette.types import ASGIApp
+
+from rag_pipeline.embedded.qdrant import routes_collections, routes_points
+from rag_pipeline.embedded.qdrant.guard import Guard
+from rag_pipeline.embedded.qdrant.problems import EngineFailedError, NotFoundError, RestError, UnsupportedError
+from rag_pipeline.embedded.qdrant.replies import failure
+from rag_pipeline.embedded.qdrant.storage import Storage
+from rag_pipeline.embedded.qdrant.workplace import Workplace
+
+_log = logging.getLogger(__name__)
+
+SERVED_VERSION = "1.20.0"
+"""The REST version that is spoken: qdrant-client warns when its own minor differs by more than one."""
+
+_QDRANT_ROOTS = ("/collections", "/aliases", "/cluster", "/snapshots", "/telemetry", "/metrics", "/locks", "/issues")
+
+
+def build_app(storage: Storage, *, api_key: str | None, max_body_bytes: int, flush_interval_s: float) -> ASGIApp:
+    """The server's ASGI application; it closes `storage` when it ends."""
+
+    @contextlib.asynccontextmanager
+    async def life(_: Starlette) -> AsyncIterator[None]:
+        flushing = asyncio.create_task(_flush_for_ever(storage, interval_s=flush_interval_s))
+        try:
+            yield
+        finally:
+            flushing.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await flushing
+            await asyncio.to_thread(storage.close)
+
+    routes = [
+        *routes_points.ROUTES,
+        *routes_collections.ROUTES,
+        Route("/", _version, methods=["GET"]),
+        *(Route(path, _healthy, methods=["GET"]) for path in ("/healthz", "/livez", "/readyz")),
+    ]
+    app = Starlette(
+        routes=routes, lifespan=life, exception_handlers={404: _outside, 405: _outside, Exception: _our_fault}
+    )
+    app.router.redirect_slashes = False
+    app.state.workplace = Workplace(storage, max_body_bytes=max_body_bytes)
+    return Guard(app, api_key=api_key)
+
+
+async def _version(_: Request) -> Response:
+    answer = {"title": "qdrant - vector search engine", "version": SERVED_VERSION, "commit": "embedded"}
+    return Response(orjson.dumps(answer), media_type="application/json")
+
+
+async def _healthy(request: Request) -> Response:
+    return PlainTextResponse(f"{request.url.path[1:]} check passed")
+
+
+async def _outside(request: Request, _: Exception) -> Response:
+    path = request.url.path
+    error: RestError = NotFoundError(f"{request.method} {path[:200]}")
+    if path.startswith(_QDRANT_ROOTS):
+        error = UnsupportedError(f"{request.method} {path[:200]}")
+    return failure(error, started=time.perf_counter())
+
+
+async def _our_fault(_: Request, error: Exception) -> Response:
+    _log.error("a request failed", exc_info=error)
+    return failure(EngineFailedError(f"internal error: {type(error).__name__}"), started=time.perf_counter())
+
+
+async def _flush_for_ever(storage: Storage, *, interval_s: float) -> None:
+    while True:
+        await asyncio.sleep(interval_s)
+        for collection in storage.collections:
+            try:
+                await asyncio.to_thread(collection.flush)
+            except RestError:
+                # A full disk, or the collection was just deleted; the next round tries again.
+                _log.warning("collection %s could not be flushed", collection.name, exc_info=True)

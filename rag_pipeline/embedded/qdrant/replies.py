@@ -1,0 +1,44 @@
+"""Envelopes: how a result or an error is written."""
+
+import time
+from collections.abc import Awaitable, Callable
+
+import orjson
+from starlette.requests import Request
+from starlette.responses import Response
+
+from rag_pipeline.embedded.qdrant.problems import EngineFailedError, RestError, UnauthorizedError
+
+Handler = Callable[[Request], Awaitable[object]]
+Endpoint = Callable[[Request], Awaitable[Response]]
+
+
+def answering(handler: Handler) -> Endpoint:
+    """An endpoint that answers with what `handler` returns, or with the `RestError` it raises."""
+
+    async def endpoint(request: Request) -> Response:
+        started = time.perf_counter()
+        try:
+            result = await handler(request)
+        except RestError as error:
+            return failure(error, started=started)
+        except BaseException as error:
+            # A panic of the engine; the binding's class has no importable name and is no Exception.
+            if type(error).__name__ != "PanicException":
+                raise
+            return failure(EngineFailedError(f"the engine panicked: {error}"), started=started)
+        return _json(200, {"result": result, "status": "ok", "time": time.perf_counter() - started})
+
+    return endpoint
+
+
+def failure(error: RestError, *, started: float) -> Response:
+    """An error in Qdrant's shape."""
+    content = {"status": {"error": str(error)}, "time": time.perf_counter() - started}
+    headers = {"WWW-Authenticate": "Bearer"} if isinstance(error, UnauthorizedError) else None
+    return _json(error.status, content, headers=headers)
+
+
+def _json(status: int, content: object, *, headers: dict[str, str] | None = None) -> Response:
+    written = orjson.dumps(content, option=orjson.OPT_SERIALIZE_NUMPY)
+    return Response(written, status, headers, media_type="application/json")

@@ -1,0 +1,105 @@
+"""Routes of collections, aliases and payload indexes."""
+
+import asyncio
+
+from qdrant_edge import UpdateOperation
+from starlette.requests import Request
+from starlette.routing import Route
+
+from rag_pipeline.embedded.qdrant.indexes import delete_index, read_create_index
+from rag_pipeline.embedded.qdrant.problems import engine_errors_translated
+from rag_pipeline.embedded.qdrant.reading import JsonObject
+from rag_pipeline.embedded.qdrant.replies import answering
+from rag_pipeline.embedded.qdrant.schema import read_create
+from rag_pipeline.embedded.qdrant.workplace import Workplace, workplace_of
+
+
+async def list_collections(request: Request) -> object:
+    """`GET /collections`."""
+    return {"collections": [{"name": name} for name in sorted(workplace_of(request).storage.names)]}
+
+
+async def get_collection(request: Request) -> object:
+    """`GET /collections/{name}`."""
+    return workplace_of(request).storage.collection(request.path_params["name"]).description()
+
+
+async def collection_exists(request: Request) -> object:
+    """`GET /collections/{name}/exists`."""
+    return {"exists": workplace_of(request).storage.exists(request.path_params["name"])}
+
+
+async def create_collection(request: Request) -> object:
+    """`PUT /collections/{name}`."""
+    place, name = workplace_of(request), request.path_params["name"]
+    body = await place.json_of(request)
+    with engine_errors_translated():
+        schema = read_create(body)
+    async with place.structure:
+        place.storage.require_free(name)
+        await asyncio.to_thread(place.storage.create, name, schema)
+    return True
+
+
+async def delete_collection(request: Request) -> object:
+    """`DELETE /collections/{name}`."""
+    place, name = workplace_of(request), request.path_params["name"]
+    async with place.structure:
+        if name not in {collection.name for collection in place.storage.collections}:
+            return await asyncio.to_thread(place.storage.delete, name)
+        async with place.storage.collection(name).writing:
+            return await asyncio.to_thread(place.storage.delete, name)
+
+
+async def change_aliases(request: Request) -> object:
+    """`POST /collections/aliases`."""
+    place = workplace_of(request)
+    body = await place.json_of(request)
+    async with place.structure:
+        # On the loop, so that no request sees one alias moved and not the other.
+        place.storage.aliases.apply(body, collections=place.storage.names)
+    return True
+
+
+async def list_aliases(request: Request) -> object:
+    """`GET /aliases`."""
+    return {"aliases": workplace_of(request).storage.aliases.as_objects()}
+
+
+async def list_collection_aliases(request: Request) -> object:
+    """`GET /collections/{name}/aliases`."""
+    storage = workplace_of(request).storage
+    return {"aliases": storage.aliases.as_objects(of=storage.collection(request.path_params["name"]).name)}
+
+
+async def create_index(request: Request) -> object:
+    """`PUT /collections/{name}/index`."""
+    place = workplace_of(request)
+    with engine_errors_translated():
+        operation = read_create_index(await place.json_of(request))
+    return await _change_index(request, place, operation)
+
+
+async def drop_index(request: Request) -> object:
+    """`DELETE /collections/{name}/index/{field}`."""
+    with engine_errors_translated():
+        operation = delete_index(request.path_params["field"])
+    return await _change_index(request, workplace_of(request), operation)
+
+
+async def _change_index(request: Request, place: Workplace, operation: UpdateOperation) -> JsonObject:
+    return await place.written(request, lambda collection: collection.apply_operation(operation))
+
+
+ROUTES = [
+    Route("/collections", answering(list_collections), methods=["GET"]),
+    Route("/collections/aliases", answering(change_aliases), methods=["POST"]),
+    Route("/collections/{name}", answering(get_collection), methods=["GET"]),
+    Route("/collections/{name}", answering(create_collection), methods=["PUT"]),
+    Route("/collections/{name}", answering(delete_collection), methods=["DELETE"]),
+    Route("/collections/{name}/exists", answering(collection_exists), methods=["GET"]),
+    Route("/collections/{name}/aliases", answering(list_collection_aliases), methods=["GET"]),
+    Route("/collections/{name}/index", answering(create_index), methods=["PUT"]),
+    Route("/collections/{name}/index/{field}", answering(drop_index), methods=["DELETE"]),
+    Route("/aliases", answering(list_aliases), methods=["GET"]),
+]

@@ -1,0 +1,57 @@
+"""What every route works with: the storage, its locks, and how long work leaves the event loop."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import cast
+
+from starlette.requests import Request
+
+from rag_pipeline.embedded.qdrant.engine import Collection
+from rag_pipeline.embedded.qdrant.guard import body_of
+from rag_pipeline.embedded.qdrant.problems import collection_missing
+from rag_pipeline.embedded.qdrant.reading import JsonObject, parsed
+from rag_pipeline.embedded.qdrant.storage import Storage
+
+
+@dataclass(frozen=True, slots=True)
+class Workplace:
+    """One running server.
+
+    Shapes:
+        structure: held while collections or aliases come, go or move.
+    """
+
+    storage: Storage
+    max_body_bytes: int
+    structure: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    async def raw_body_of(self, request: Request) -> bytes:
+        """The request's body, not read yet."""
+        return await body_of(request, max_bytes=self.max_body_bytes)
+
+    async def json_of(self, request: Request) -> object:
+        """The request's body, read."""
+        return parsed(await self.raw_body_of(request))
+
+    def collection_of(self, request: Request) -> Collection:
+        """The collection that the request's path names, by its name or an alias."""
+        return self.storage.collection(request.path_params["name"])
+
+    async def written(self, request: Request, write: Callable[[Collection], int]) -> JsonObject:
+        """An `UpdateResult`: `write` was run in a thread, alone on its collection, and returned the operation's number.
+
+        What is not waited for is done before the answer all the same.
+        """
+        collection = self.collection_of(request)
+        async with collection.writing:
+            if collection not in self.storage.collections:
+                raise collection_missing(collection.name)
+            number = await asyncio.to_thread(write, collection)
+        is_awaited = request.query_params.get("wait") == "true"
+        return {"operation_id": number, "status": "completed" if is_awaited else "acknowledged"}
+
+
+def workplace_of(request: Request) -> Workplace:
+    """The workplace that `app.build_app` put into the application's state."""
+    return cast("Workplace", request.app.state.workplace)

@@ -1,0 +1,121 @@
+"""Stage `documents`: files become pages of text, one at a time, in a child process that can be killed."""
+
+import logging
+
+from rag_pipeline.domain.documents import Document
+from rag_pipeline.domain.states import DocumentState
+from rag_pipeline.errors import DocumentError, ReasonCode
+from rag_pipeline.extraction.registry import extractor_versions
+from rag_pipeline.extraction.sandbox import Extractor
+from rag_pipeline.extraction.snapshot import (
+    FileChangingError,
+    FileVanishedError,
+    FolderMissingError,
+    Snapshot,
+    take_snapshot,
+)
+from rag_pipeline.ledger import work
+from rag_pipeline.ledger.work import Claimed
+from rag_pipeline.services.stages.slices import Ending, Slice
+
+logger = logging.getLogger(__name__)
+
+
+def run(current: Slice, extractor: Extractor) -> None:
+    """Extract every document of the slice that is due for it; the others go on from where they stopped."""
+    with current.bench.ledger.begin() as connection:
+        folder = work.collection_folder(connection, current.collection)
+    for document in list(current.open.values()):
+        current.keep_lease()
+        if document.is_delete_wanted:
+            current.leave(document)
+            current.endings.append(Ending(document, DocumentState.DELETED))
+            current.report.deleted += 1
+        elif document.attempts > current.bench.rules.max_attempts:
+            current.end(document, ReasonCode.INTERNAL_ERROR, f"{document.attempts - 1} runs died while they had it")
+        elif document.extracted_seq < document.seq:
+            _extract(current, extractor, folder, document)
+        # else: a run that died had extracted it; its state says which stage comes next
+
+
+def _extract(current: Slice, extractor: Extractor, folder: bytes, document: Claimed) -> None:
+    root = current.bench.uploads_dir / folder.decode("utf-8", "surrogateescape")
+    with current.bench.ledger.begin() as connection:
+        work.advance(connection, [document.id], DocumentState.EXTRACTING)
+    try:
+        with take_snapshot(
+            root,
+            document.path_bytes,
+            directory=current.bench.scratch_dir,
+            max_file_bytes=current.bench.limits.max_file_bytes,
+        ) as snapshot:
+            _read(current, extractor, document, snapshot)
+    except DocumentError as error:
+        logger.info("document %s: %s", document.id, error.reason.value)
+        current.end(document, error.reason, error.detail)
+    except FileChangingError as error:
+        if document.attempts >= current.bench.rules.max_attempts:
+            current.end(document, ReasonCode.KEEPS_CHANGING, str(error))
+        else:
+            _postpone(current, document)
+    except (FileVanishedError, FolderMissingError):
+        # What that means is for the next scan to say: it sees the whole folder, and has the guard.
+        _postpone(current, document)
+
+
+def _read(current: Slice, extractor: Extractor, document: Claimed, snapshot: Snapshot) -> None:
+    facts = {
+        "content_hash": snapshot.content_hash,
+        "size_bytes": snapshot.size_bytes,
+        "seen_size_bytes": snapshot.size_bytes,
+        "seen_mtime_ns": snapshot.mtime_ns,
+        "seen_ctime_ns": snapshot.ctime_ns,
+    }
+    if _is_live_already(document, snapshot):
+        with current.bench.ledger.begin() as connection:
+            work.finish(connection, document.id, DocumentState.INDEXED, seq=document.seq, **facts)
+        current.leave(document)
+        current.report.unchanged += 1
+        return
+    current.report.bytes_read += snapshot.size_bytes
+    try:
+        extracted = extractor.extract(snapshot.path, file_name=document.path_bytes.rsplit(b"/", 1)[-1])
+    except DocumentError as error:
+        logger.info("document %s: %s", document.id, error.reason.value)
+        current.end(document, error.reason, error.detail, **facts)
+        return
+    _record(current, document, extracted, facts)
+
+
+def _is_live_already(document: Claimed, snapshot: Snapshot) -> bool:
+    """Whether searches already answer from these bytes, read by this version of the extractor."""
+    is_flipped = document.extracted_seq <= document.done_seq
+    return (
+        is_flipped
+        and document.indexed_hash == document.content_hash == snapshot.content_hash
+        and document.extractor == extractor_versions().get(document.media_type or "")
+    )
+
+
+def _record(current: Slice, document: Claimed, extracted: Document, facts: dict[str, object]) -> None:
+    with current.bench.ledger.begin() as connection:
+        work.record_extraction(connection, document.id, extracted, seq=document.seq, **facts)
+    current.move(
+        document,
+        DocumentState.CHUNKING,
+        extracted_seq=document.seq,
+        media_type=extracted.media_type,
+        title=extracted.title,
+        language=extracted.language,
+        mtime_ns=facts["seen_mtime_ns"],
+        content_hash=facts["content_hash"],
+    )
+    current.report.extracted += 1
+
+
+def _postpone(current: Slice, document: Claimed) -> None:
+    wait_s = current.bench.rules.retry_after_s * 2 ** max(document.attempts - 1, 0)
+    with current.bench.ledger.begin() as connection:
+        work.postpone(connection, document.id, wait_s=wait_s)
+    current.leave(document)
+    current.report.postponed += 1

@@ -1,0 +1,72 @@
+"""A slice: the documents a run works on together, and how each of them ended so far."""
+
+import time
+from dataclasses import dataclass, field, replace
+from typing import Any
+from uuid import UUID
+
+from rag_pipeline.domain.states import DocumentState
+from rag_pipeline.errors import ReasonCode
+from rag_pipeline.ledger import work
+from rag_pipeline.ledger.generations import Generation
+from rag_pipeline.ledger.work import Claimed
+from rag_pipeline.services.report import IngestReport
+from rag_pipeline.services.workbench import Workbench
+
+_SIGN_OF_LIFE_SHARE = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """A document whose live chunks, if any, go with the slice's flip. `facts` are columns to set with it."""
+
+    document: Claimed
+    state: DocumentState
+    reason: ReasonCode | None = None
+    detail: str | None = None
+    facts: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Slice:
+    """Documents under one claim.
+
+    Shapes:
+        open: by id, documents that are on their way, each at the stage its `state` names.
+        endings: documents that end with the flip without being searchable.
+    """
+
+    bench: Workbench
+    collection: str
+    generation: Generation
+    run_id: str
+    report: IngestReport
+    open: dict[UUID, Claimed]
+    endings: list[Ending] = field(default_factory=list)
+    _lease_began: float = field(default_factory=time.monotonic)
+
+    def at(self, state: DocumentState) -> list[Claimed]:
+        """The open documents that stand at `state`."""
+        return [document for document in self.open.values() if document.state is state]
+
+    def move(self, document: Claimed, state: DocumentState, **facts: Any) -> None:  # noqa: ANN401
+        """Note that an open document stands at `state` now (the ledger was told already)."""
+        self.open[document.id] = replace(document, state=state, **facts)
+
+    def leave(self, document: Claimed) -> None:
+        """Take a document off the slice: its end, or its wait, is in the ledger."""
+        del self.open[document.id]
+
+    def end(self, document: Claimed, reason: ReasonCode, detail: str, **facts: Any) -> None:  # noqa: ANN401
+        """Note that a document will not be searchable for `reason`; the flip makes it so."""
+        self.leave(document)
+        state = DocumentState.ended_by(reason)
+        self.endings.append(Ending(document, state, reason, detail or None, facts))
+        self.report.not_indexed(document.path, reason.value, detail, is_failure=state is DocumentState.FAILED)
+
+    def keep_lease(self) -> None:
+        """Extend the lease when a good part of it has passed; long stages call this as they go."""
+        if time.monotonic() - self._lease_began > self.bench.rules.lease_s / _SIGN_OF_LIFE_SHARE:
+            with self.bench.ledger.begin() as connection:
+                work.extend_leases(connection, run_id=self.run_id, lease_s=self.bench.rules.lease_s)
+            self._lease_began = time.monotonic()

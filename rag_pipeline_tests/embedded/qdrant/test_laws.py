@@ -1,0 +1,185 @@
+"""Laws of the store: it is a dict of points, and a filter is a predicate, with an index or without."""
+
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from uuid import UUID, uuid4
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from qdrant_client import QdrantClient, models
+
+from rag_pipeline_tests.embedded.qdrant.conftest import DENSE, make_collection
+
+Payload = dict[str, object]
+Predicate = Callable[[Payload], bool]
+Condition = tuple[models.Condition, Predicate]
+
+IDS = st.one_of(st.integers(0, 12), st.sampled_from([2**64 - 1, *(str(UUID(int=i)) for i in range(5))]))
+PAYLOADS = st.dictionaries(
+    st.sampled_from(["a", "b", "ü.ber", ""]),
+    st.recursive(
+        st.one_of(
+            st.none(), st.booleans(), st.integers(-(2**63), 2**64 - 1), st.text(max_size=5), st.floats(-1e9, 1e9)
+        ),
+        lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(min_size=1, max_size=3), inner, max_size=3),
+        max_leaves=4,
+    ),
+    max_size=3,
+)
+WRITES = st.lists(
+    st.one_of(
+        st.tuples(st.just("upsert"), st.dictionaries(IDS, PAYLOADS, max_size=6)),
+        st.tuples(st.just("delete"), st.lists(IDS, max_size=4)),
+    ),
+    max_size=8,
+)
+
+STORED: list[Payload] = [
+    {
+        **({"word": "abc"[i % 3]} if i % 5 else {}),
+        **({"number": i % 7 - 3} if i % 4 else {"number": None}),
+        **({"flag": bool(i % 2)} if i % 3 else {}),
+        "real": i / 4,
+        "many": [f"t{j}" for j in range(i % 4)],
+    }
+    for i in range(48)
+]
+
+
+@given(writes=WRITES)
+@settings(max_examples=30, deadline=None)
+def test_random_upserts_and_deletes_equal_a_dict(qdrant_url: str, writes: list) -> None:
+    name, model = f"law-{uuid4().hex}", {}
+    with closing(QdrantClient(url=qdrant_url)) as client:
+        make_collection(client, name)
+        for kind, operand in writes:
+            if kind == "upsert":
+                points = [models.PointStruct(id=i, vector={DENSE: [1, 2, 3, 4]}, payload=p) for i, p in operand.items()]
+                client.upsert(name, points)
+                model.update(operand)
+            else:
+                client.delete(name, operand)
+                model = {i: p for i, p in model.items() if i not in operand}
+        stored = {point.id: point.payload for point in client.scroll(name, limit=100)[0]}
+        assert client.count(name).count == len(model)
+        client.delete_collection(name)
+    assert stored == model
+
+
+@pytest.fixture(scope="module", params=["indexed", "unindexed"])
+def filterable(request: pytest.FixtureRequest, qdrant_url: str) -> Iterator[tuple[QdrantClient, str]]:
+    """STORED as points 0, 1, ..., with and without payload indexes: the engine has two ways to filter."""
+    name = f"filter-{uuid4().hex}"
+    with closing(QdrantClient(url=qdrant_url)) as client:
+        make_collection(client, name)
+        if request.param == "indexed":
+            for field, kind in {"word": "keyword", "number": "integer", "flag": "bool", "real": "float"}.items():
+                client.create_payload_index(name, field, kind)
+        client.upsert(
+            name, [models.PointStruct(id=i, vector={DENSE: [i, 1, 0, 0]}, payload=p) for i, p in enumerate(STORED)]
+        )
+        yield client, name
+        client.delete_collection(name)
+
+
+def _match_value(key: str, value: str | int | bool) -> Condition:  # noqa: FBT001 - the value under test
+    def predicate(payload: Payload) -> bool:
+        stored = payload.get(key)
+        return any(
+            type(one) is type(value) and one == value for one in (stored if isinstance(stored, list) else [stored])
+        )
+
+    return models.FieldCondition(key=key, match=models.MatchValue(value=value)), predicate
+
+
+def _match_any(words: list[str]) -> Condition:
+    return models.FieldCondition(key="word", match=models.MatchAny(any=words)), lambda p: p.get("word") in words
+
+
+def _match_except(words: list[str]) -> Condition:
+    condition = models.FieldCondition(key="word", match=models.MatchExcept(**{"except": words}))
+    return condition, lambda p: "word" in p and p["word"] not in words
+
+
+def _range(key: str, low: int, high: int) -> Condition:
+    def predicate(payload: Payload) -> bool:
+        stored = payload.get(key)
+        return isinstance(stored, (int, float)) and low <= stored < high
+
+    return models.FieldCondition(key=key, range=models.Range(gte=low, lt=high)), predicate
+
+
+def _is_empty(key: str) -> Condition:
+    return models.IsEmptyCondition(is_empty=models.PayloadField(key=key)), lambda p: p.get(key) in (None, [])
+
+
+def _is_null(key: str) -> Condition:
+    condition = models.IsNullCondition(is_null=models.PayloadField(key=key))
+    return condition, lambda p: key in p and p[key] is None
+
+
+def _values_count(least: int) -> Condition:
+    condition = models.FieldCondition(key="many", values_count=models.ValuesCount(gte=least))
+    return condition, lambda p: isinstance(p["many"], list) and len(p["many"]) >= least
+
+
+def _has_id(ids: list[int]) -> Condition:
+    return models.HasIdCondition(has_id=list(ids)), lambda p: any(p is STORED[i] for i in ids)
+
+
+KEYS = st.sampled_from(["word", "number", "flag", "many"])
+WORDS = st.lists(st.sampled_from(["a", "b", "c", "d"]), min_size=1, max_size=3)
+LEAVES = st.one_of(
+    st.builds(_match_value, st.just("word"), st.sampled_from("abcd")),
+    st.builds(_match_value, st.just("number"), st.integers(-4, 4)),
+    st.builds(_match_value, st.just("flag"), st.booleans()),
+    st.builds(_match_value, st.just("many"), st.sampled_from(["t0", "t2", "t9"])),
+    st.builds(_match_any, WORDS),
+    st.builds(_match_except, WORDS),
+    st.builds(_range, st.sampled_from(["number", "real"]), st.integers(-4, 6), st.integers(-2, 14)),
+    st.builds(_is_empty, KEYS),
+    st.builds(_is_null, KEYS),
+    st.builds(_values_count, st.integers(0, 4)),
+    st.builds(_has_id, st.lists(st.integers(0, 47), max_size=20)),
+)
+
+
+def _clause(kind: str, parts: list[Condition]) -> Condition:
+    conditions = [condition for condition, _ in parts]
+    predicates = [predicate for _, predicate in parts]
+    match kind:
+        case "must":
+            return models.Filter(must=conditions), lambda p: all(q(p) for q in predicates)
+        case "should":
+            return models.Filter(should=conditions), lambda p: any(q(p) for q in predicates)
+        case "must_not":
+            return models.Filter(must_not=conditions), lambda p: not any(q(p) for q in predicates)
+        case _:
+            two = models.MinShould(conditions=conditions, min_count=2)
+            return models.Filter(min_should=two), lambda p: sum(q(p) for q in predicates) >= 2
+
+
+FILTERS = st.recursive(
+    LEAVES,
+    lambda inner: st.builds(
+        _clause,
+        st.sampled_from(["must", "should", "must_not", "min_should"]),
+        st.lists(inner, min_size=2, max_size=3),
+    ),
+    max_leaves=6,
+)
+
+
+@given(condition=FILTERS)
+@settings(max_examples=120, deadline=None)
+def test_a_filter_is_a_predicate(filterable: tuple[QdrantClient, str], condition: Condition) -> None:
+    client, name = filterable
+    spoken, predicate = condition
+    filter_ = models.Filter(must=[spoken])
+    expected = [i for i, payload in enumerate(STORED) if predicate(payload)]
+    scrolled = client.scroll(name, scroll_filter=filter_, limit=100)[0]
+    queried = client.query_points(name, query=[1.0, 0, 0, 0], using=DENSE, query_filter=filter_, limit=100).points
+    assert [point.id for point in scrolled] == expected
+    assert sorted(int(point.id) for point in queried) == expected
+    assert client.count(name, count_filter=filter_).count == len(expected)

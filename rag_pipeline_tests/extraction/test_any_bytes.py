@@ -1,0 +1,57 @@
+"""Law 3: any bytes under any name become a Document that can be stored, or a reason; never another exception."""
+
+import random
+import tempfile
+from pathlib import Path
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from rag_pipeline.errors import DocumentError, ReasonCode
+from rag_pipeline.extraction.sandbox import Extractor
+from rag_pipeline_tests.extraction.pdf_files import pdf, text_page
+
+_NAMES = st.sampled_from([b"a.txt", b"a.html", b"a.md", b"a.pdf", b"a", b"\xff.csv"])
+_PIECES = st.lists(
+    st.binary(max_size=40)
+    | st.text(max_size=20).map(lambda text: text.encode("utf-8", "replace"))
+    | st.text(max_size=20).map(lambda text: text.encode("utf-16", "replace"))
+    | st.sampled_from(
+        [b"<div>", b"<!doctype html>", b"<p hidden", b"<!--", b"%PDF-1.4\n", b"---\n", b"# ", b"&#0;", b"\0"]
+    )
+    | st.sampled_from([b"<meta charset=", b"utf-7>", b"base64>", b"\xff\xfe", b"\xfe\xff", b"PK\x03\x04", b"<?xml "]),
+    max_size=12,
+).map(b"".join)
+_PDF = pdf([text_page("one"), b"q Q", text_page("three")], information=b"/Title(t)")
+
+
+def _check(extractor: Extractor, content: bytes, name: bytes) -> None:
+    with tempfile.NamedTemporaryFile() as file:
+        Path(file.name).write_bytes(content)
+        try:
+            document = extractor.extract(Path(file.name), file_name=name)
+        except DocumentError as error:
+            assert error.reason not in {ReasonCode.INTERNAL_ERROR, ReasonCode.EXTRACTOR_CRASHED}, error.detail
+            return
+    for text in [page.text for page in document.pages] + [document.title or ""]:
+        assert "\0" not in text
+        text.encode()
+    assert any(page.text.strip() for page in document.pages)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=300)
+@given(content=_PIECES, name=_NAMES)
+def test_any_bytes_end_as_a_document_or_a_reason(extractor: Extractor, content: bytes, name: bytes) -> None:
+    _check(extractor, content, name)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=200)
+@given(seed=st.integers(0, 2**32))
+def test_any_damage_to_a_pdf_ends_as_a_document_or_a_reason(extractor: Extractor, seed: int) -> None:
+    choice = random.Random(seed)
+    content = bytearray(_PDF)
+    for _ in range(choice.randint(1, 8)):
+        content[choice.randrange(len(content))] = choice.randrange(256)
+    if choice.random() < 0.3:
+        del content[choice.randrange(len(content)) :]
+    _check(extractor, bytes(content), b"a.pdf")
