@@ -29,14 +29,14 @@ from rag_pipeline.extraction.reading import ExtractionLimits
 _START_TIMEOUT_S = 30.0
 _LOOK_EVERY_S = 0.05
 _FILES_PER_CHILD = 200
-"""Bounds what leaks in a library, or one file's influence on another, can add up to; a start costs about 0.15 s."""
+"""Bounds what leaks in a library, or one file's influence on another, can add up to; a start costs about 0.1 s."""
 
 _MEMORY_DEATH_SHARE = 0.5
 """An allocation that fails usually doubles a buffer: a child that died with half of its limit in use, died of it."""
 
 _MEMORY_SIGNALS = frozenset({signal.SIGKILL, signal.SIGABRT})
-"""The kernel kills when the machine has no memory, and pdfium aborts when the limit leaves it none (measured 2026-11-20);
-its own failed checks trap instead (SIGTRAP, SIGILL). A heap found corrupt aborts, too, and is then called the same."""
+"""The kernel kills when the machine has no memory, and pdfium aborts without a word when the limit leaves it none
+(measured 2026-11-20). A library that finds its heap corrupt aborts, too, and is then called the same."""
 
 
 class Extractor:

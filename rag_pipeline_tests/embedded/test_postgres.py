@@ -38,7 +38,7 @@ def _owner(folder: Path) -> Iterator[tuple[subprocess.Popen[str], int]]:
     """A process that owns a server in `folder`, and the server's pid."""
     script = (
         "import sys, time; from pathlib import Path; from rag_pipeline.embedded.postgres import EmbeddedPostgres\n"
-        "server = EmbeddedPostgres(Path(sys.argv[1])); server.start(); print(server.pid, flush=True); time.sleep(600)"
+        "server = EmbeddedPostgres(Path(sys.argv[1]), is_durable=False); server.start(); print(server.pid, flush=True); time.sleep(600)"
     )
     command = [sys.executable, "-c", script, str(folder)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as owner:
@@ -50,12 +50,12 @@ def _owner(folder: Path) -> Iterator[tuple[subprocess.Popen[str], int]]:
 
 
 def test_data_is_there_after_a_stop_and_a_start(tmp_path: Path) -> None:
-    with EmbeddedPostgres(tmp_path) as server:
+    with EmbeddedPostgres(tmp_path, is_durable=False) as server:
         _write(server.url, "CREATE TABLE t (x int)", "INSERT INTO t VALUES (42)")
         first_pid = server.pid
     assert first_pid is not None
     assert not runs(first_pid)
-    with EmbeddedPostgres(tmp_path) as server:
+    with EmbeddedPostgres(tmp_path, is_durable=False) as server:
         assert _scalar(server.url, "SELECT x FROM t") == 42
     assert postgres_leftovers(tmp_path / "postgres") == []
 
@@ -86,23 +86,23 @@ def test_after_kill_9_of_the_owner_the_next_start_works_and_its_stop_really_stop
         owner.kill()
         owner.wait()
         assert runs(old_server), "the case is not made: the server ended with its owner"
-        with EmbeddedPostgres(tmp_path) as server:
+        with EmbeddedPostgres(tmp_path, is_durable=False) as server:
             assert not runs(old_server)
             assert _scalar(server.url, "SELECT 1") == 1
         assert postgres_leftovers(tmp_path / "postgres") == []
 
 
 def test_kill_9_of_the_server_loses_nothing_that_was_committed(tmp_path: Path) -> None:
-    with EmbeddedPostgres(tmp_path) as server:
+    with EmbeddedPostgres(tmp_path, is_durable=False) as server:
         _write(server.url, "CREATE TABLE t AS SELECT generate_series(1, 1000) AS x")
         assert server.pid is not None
         os.kill(server.pid, signal.SIGKILL)
-    with EmbeddedPostgres(tmp_path) as server:
+    with EmbeddedPostgres(tmp_path, is_durable=False) as server:
         assert _scalar(server.url, "SELECT count(*) FROM t") == 1000
 
 
 def test_a_recycled_pid_neither_stops_the_start_nor_is_killed(tmp_path: Path) -> None:
-    with EmbeddedPostgres(tmp_path) as server:
+    with EmbeddedPostgres(tmp_path, is_durable=False) as server:
         assert server.pid is not None
         pid_file = tmp_path / "postgres" / "postmaster.pid"
         left_behind = pid_file.read_text().split("\n")
@@ -112,7 +112,7 @@ def test_a_recycled_pid_neither_stops_the_start_nor_is_killed(tmp_path: Path) ->
         owner_of_files = (tmp_path / "postgres" / "PG_VERSION").stat()
         pid_file.write_text("\n".join([str(stranger.pid), *left_behind[1:]]))
         os.chown(pid_file, owner_of_files.st_uid, owner_of_files.st_gid)
-        with EmbeddedPostgres(tmp_path) as server:
+        with EmbeddedPostgres(tmp_path, is_durable=False) as server:
             assert _scalar(server.url, "SELECT 1") == 1
         assert stranger.poll() is None
         stranger.kill()

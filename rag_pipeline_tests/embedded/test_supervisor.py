@@ -227,12 +227,3 @@ supervisor.watch(lambda: False)
         assert len(keepers) == 1
         owner.kill()
     assert wait_until(lambda: not any(runs(pid) for pid in [*pids, *keepers]))
-
-
-def test_a_pid_that_was_recycled_is_never_signalled(tmp_path: Path) -> None:
-    """The keeper ends what carries the mark; a process without it is not ours, whatever its pid or parent."""
-    with subprocess.Popen([sys.executable, "-c", _SLEEP]) as stranger:
-        with _supervisor(tmp_path, [_spec("server")]) as supervisor:
-            supervisor.start()
-        assert stranger.poll() is None
-        stranger.kill()

@@ -44,6 +44,16 @@ def test_a_pdf_tells_its_title_author_date_and_labels(extract: Extract) -> None:
     assert document.metadata["page_count"] == 2
 
 
+def test_half_a_character_in_a_title_or_label_costs_only_that(extract: Extract) -> None:
+    content = pdf(
+        [text_page("text")],
+        catalog=b"/PageLabels<</Nums[0<</S/D/P<FEFFD8000041>>>]>>",
+        information=b"/Title<FEFFD8000041>/Author(Ana)",
+    )
+    document = extract(content, "a.pdf")
+    assert (document.title, document.pages[0].label, document.metadata["author"]) == (None, None, "Ana")
+
+
 def test_a_pdf_of_pictures_needs_ocr_and_a_blank_one_has_no_text(extract: Extract) -> None:
     assert _reason(extract, pdf([_PICTURE, _BLANK], with_picture=True), "a.pdf") is ReasonCode.NEEDS_OCR
     assert _reason(extract, pdf([_BLANK, _BLANK]), "a.pdf") is ReasonCode.NO_TEXT
@@ -80,10 +90,11 @@ def test_a_page_pdfium_cannot_load_is_asked_of_pypdf_or_counted(extract: Extract
     assert _texts(document)[:2] == ["first", "second"]
 
 
-def test_words_set_with_spread_letters_stay_whole(extract: Extract) -> None:
-    line = b"BT /F 12 Tf 50 700 Td [(h) -250 (e) -250 (r) -250 (e) 0 ( ) 0 (a) -250 (r) -250 (e) 0 ( ) 0 (w) -250 (o) -250 "
-    line += b"(r) -250 (d) -250 (s)] TJ ET"
-    assert extract(pdf([line]), "a.pdf").pages[0].text.strip() == "here are words"
+def test_words_set_letter_by_letter_stay_whole(extract: Extract) -> None:
+    text = "here are some words set apart"
+    letter = b"q 1 0 0 -1 0 700 cm BT 12 0 0 -12 %d 11 Tm /F 1 Tf (%c) Tj ET Q "
+    content = b"".join(letter % (50 + 9 * place, char) for place, char in enumerate(text.encode()))
+    assert extract(pdf([content]), "a.pdf").pages[0].text.strip() == text
 
 
 def test_a_pdf_without_pages_is_damaged(extract: Extract) -> None:
@@ -115,7 +126,7 @@ def test_html_gives_what_is_seen_and_nothing_else(extract: Extract) -> None:
         "<meta charset=iso-8859-1><p>ação de cobrança não prescreve".encode(),
         '<?xml version="1.0" encoding="windows-1252"?><html><p>ação de cobrança não prescreve'.encode("cp1252"),
         "<p>ação de cobrança não prescreve".encode("utf-16"),
-        "<p>a&ccedil;&#227;o de cobran&#xe7;a n&atilde;o prescreve".encode(),
+        b"<p>a&ccedil;&#227;o de cobran&#xe7;a n&atilde;o prescreve",
     ],
 )
 def test_html_reads_right_whatever_it_says_of_its_encoding(extract: Extract, content: bytes) -> None:
@@ -145,7 +156,7 @@ def test_markdown_is_kept_and_titled(extract: Extract, text: str, title: str | N
 
 
 def test_text_is_kept_but_for_its_newlines(extract: Extract) -> None:
-    document = extract("linha um\r\nlinha dois\0".encode(), "a.txt")
+    document = extract(b"linha um\r\nlinha dois\0", "a.txt")
     assert document.pages[0].text == "linha um\nlinha dois\ufffd"
 
 

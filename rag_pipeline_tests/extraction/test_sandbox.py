@@ -108,7 +108,7 @@ def test_a_child_that_dies_is_blamed_on_its_file_and_replaced(
     slow_file: Path, good_file: Path, sent: signal.Signals, reason: ReasonCode
 ) -> None:
     before = _children()
-    killer = threading.Timer(0.5, lambda: os.kill(*(_children() - before), sent))
+    killer = threading.Timer(0.5, lambda: [os.kill(pid, sent) for pid in _children() - before])
     with Extractor() as extractor:
         killer.start()
         assert _reason(extractor, slow_file, b"a.html") is reason
@@ -165,7 +165,7 @@ def test_the_child_has_no_secrets_no_files_no_network_and_little_memory(
         assert limits.rlimit(psutil.RLIMIT_CORE) == (0, 0)
         assert limits.rlimit(psutil.RLIMIT_FSIZE) == (0, 0)
         assert os.getsid(pid) == pid
-        targets = {os.readlink(link) for link in (process / "fd").iterdir()}
+        targets = {str(link.readlink()) for link in (process / "fd").iterdir()}
         assert str(good_file) not in targets
         assert all(target.startswith(("pipe:", "/dev/null")) for target in targets)
         assert not any("rag_pipeline/extraction/language" in line for line in (process / "maps").read_text().split())

@@ -36,5 +36,6 @@ Limits:
       engine's log is only in the page cache.
     - A payload nests at most 64 levels and a filter 32; a request body is at most 32 MB; names of collections are
       ASCII letters, digits, `_`, `.`, `-`.
+    - A float in a payload may come back one unit in the last place off: the engine's JSON reader, as in Qdrant itself.
     - Creating a payload index on a filled collection, and an exact scan of a large one, hold the whole server.
 """

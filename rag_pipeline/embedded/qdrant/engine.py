@@ -35,7 +35,7 @@ _log = logging.getLogger(__name__)
 _SCAN_IDS = 4096
 """Ids gathered at once for an update by filter; an unindexed filter costs a scan each time."""
 
-_SCROLL_KEYS = ("offset", "limit", "filter", "with_payload", "with_vector", "with_vectors", "order_by")
+_SCROLL_KEYS = ("offset", "limit", "filter", "with_payload", "with_vector", "order_by")
 
 
 def build_shard(folder: Path, schema: CollectionSchema) -> None:
@@ -74,7 +74,7 @@ class Collection:
     def retrieve(self, body: object) -> list[JsonObject]:
         """The points with these ids that exist."""
         with engine_errors_translated():
-            allowed = ("ids", "with_payload", "with_vector", "with_vectors")
+            allowed = ("ids", "with_payload", "with_vector")
             given = fields(body, of="retrieve", allowed=allowed)
             ids = point_ids(required(given, "ids", of="retrieve"))
             return records(self._shard.retrieve(ids, with_payload(given, default=True), with_vector(given)))

@@ -31,8 +31,8 @@ def with_payload(given: JsonObject, *, default: bool) -> WithPayloadType:
 
 
 def with_vector(given: JsonObject) -> WithVectorType:
-    """The selector under `with_vector` (or `with_vectors`)."""
-    value = given.get("with_vector", given.get("with_vectors", False))
+    """The selector under `with_vector`."""
+    value = given.get("with_vector", False)
     return value if isinstance(value, bool) else strings(value, of="with_vector")
 
 

@@ -67,6 +67,7 @@ def serve(
             log_config=None,
             access_log=False,
             lifespan="on",
+            ws="none",
             backlog=_BACKLOG,
             server_header=False,
             timeout_keep_alive=_KEEP_ALIVE_S,
