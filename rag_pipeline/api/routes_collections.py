@@ -30,4 +30,4 @@ def documents(
 ) -> DocumentPage:
     """The collection's documents by path; deleted ones only with `state=deleted`."""
     rows, total = list_documents(bench.ledger, name, state=state.value if state else None, limit=limit, offset=offset)
-    return DocumentPage(documents=[DocumentEntry(**asdict(row)) for row in rows], total=total)
+    return DocumentPage(documents=[DocumentEntry.model_validate(row) for row in rows], total=total)

@@ -86,6 +86,8 @@ class CollectionList(BaseModel):
 class DocumentEntry(BaseModel):
     """A document of a collection."""
 
+    model_config = ConfigDict(from_attributes=True)
+
     id: UUID
     path: str
     state: DocumentState

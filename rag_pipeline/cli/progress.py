@@ -1,10 +1,12 @@
 """What a person sees of servers as they run: a live table on a terminal, lines elsewhere, one line with --json."""
 
 import json
+import shlex
 import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Protocol
 
 from rich.console import Console, Group
@@ -12,9 +14,11 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from rag_pipeline.cli.samples import COLLECTION_FOLDER
 from rag_pipeline.embedded.child import Child, ChildState
 from rag_pipeline.embedded.health import ComponentHealth
 from rag_pipeline.embedded.instance import RunningInstance
+from rag_pipeline.settings import project_dir
 
 _REFRESH_S = 0.25
 _STYLES = {
@@ -93,19 +97,21 @@ class _LiveTable:
         self._live = live
         self._instance: RunningInstance | None = None
         self._drawn_at = 0.0
+        self._drawn_states: list[ChildState] = []
 
     def observe(self, children: Sequence[Child]) -> None:
-        now = time.monotonic()
-        if now - self._drawn_at < _REFRESH_S:
+        now, states = time.monotonic(), [child.state for child in children]
+        if states == self._drawn_states and now - self._drawn_at < _REFRESH_S:
             return
-        self._drawn_at = now
+        self._drawn_at, self._drawn_states = now, states
         table = Table("component", "state", "where", "seconds", box=None)
         for child in children:
             where = child.spec.url or (f"pid {child.pid}" if child.pid else "")
             table.add_row(
                 child.spec.name, Text(_state(child), style=_STYLES.get(child.state, "dim")), where, _seconds(child)
             )
-        below = [_next_steps(self._instance)] if self._instance else []
+        is_ending = any(state in {ChildState.STOPPING, ChildState.STOPPED} for state in states)
+        below = [_next_steps(self._instance)] if self._instance and not is_ending else []
         self._live.update(Group(table, *below), refresh=True)
 
     def ready(self, instance: RunningInstance) -> None:
@@ -132,11 +138,17 @@ def _seconds(child: Child) -> str:
 
 
 def _next_steps(instance: RunningInstance) -> Text:
+    has_samples = (Path(instance.uploads_dir) / COLLECTION_FOLDER).is_dir()
+    example = 'samples "What does a leak allowance cover?"' if has_samples else 'COLLECTION "words"'
+    # Other commands find the instance by its data folder.
+    is_default = Path(instance.data_dir) == project_dir() / ".data"
+    option = "" if is_default else f" --data-dir {shlex.quote(instance.data_dir)}"
     return Text(
-        f'\nReady. Search:      rag-pipeline search samples "What does a leak allowance cover?"\n'
-        f"Add documents:      copy them into {instance.uploads_dir}/<collection>/\n"
-        f"Query API:          {instance.api_url}/docs\n"
-        f"Dagster UI:         {instance.dagster_url}\n"
-        f"Logs:               {instance.data_dir}/logs\n"
-        f"Stop:               Ctrl-C, or rag-pipeline stop\n"
+        f"\nReady.\n"
+        f"Search:         rag-pipeline search {example}{option}\n"
+        f"Add documents:  copy them into {instance.uploads_dir}/COLLECTION/\n"
+        f"Query API:      {instance.api_url}/docs\n"
+        f"Dagster UI:     {instance.dagster_url}\n"
+        f"Logs:           {instance.data_dir}/logs\n"
+        f"Stop:           Ctrl-C, or rag-pipeline stop{option}\n"
     )

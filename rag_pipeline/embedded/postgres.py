@@ -43,7 +43,7 @@ _SETTINGS = {
     "log_line_prefix": "%m [%p] ",
     "logging_collector": "off",
 }
-_NOT_DURABLE = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+_NOT_DURABLE = {"fsync": "off", "full_page_writes": "off"}
 
 
 class EmbeddedPostgres:

@@ -86,6 +86,6 @@ def _check_port(wanted: WantedPort) -> None:
                 "stop what listens there, or count all ports from another number by --ports-from."
             ) from error
         raise UsageError(
-            f"{wanted.purpose} cannot listen on {wanted.host}:{wanted.port} ({error.strerror}); choose other ports by "
-            "--ports-from."
+            f"Nothing can listen on {wanted.host}:{wanted.port}, wanted by {wanted.purpose} ({error.strerror}); "
+            "choose another address, or other ports by --ports-from."
         ) from error

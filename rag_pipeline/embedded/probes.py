@@ -5,6 +5,7 @@ import json
 import socket
 import urllib.error
 import urllib.request
+from collections.abc import Mapping
 
 ANSWER_TIMEOUT_S = 2.0
 _OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
@@ -13,8 +14,7 @@ _OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 def answers_http(url: str, *, api_key: str | None = None, timeout_s: float = ANSWER_TIMEOUT_S) -> bool:
     """Whether GET `url` is answered with 2xx."""
-    request = urllib.request.Request(url, headers={"api-key": api_key} if api_key else {})  # noqa: S310  our URLs
-    return _ask(request, timeout_s=timeout_s) is not None
+    return _ask(url, headers={"api-key": api_key} if api_key else {}, timeout_s=timeout_s) is not None
 
 
 def answers_tcp(host: str, port: int) -> bool:
@@ -47,12 +47,8 @@ def libpq_url(url: str) -> str:
 def daemon_beats(dagster_url: str, *, since: float) -> bool:
     """Whether Dagster's daemon, asked through the webserver, is healthy and wrote a heartbeat after `since` (epoch)."""
     query = "{instance{daemonHealth{allDaemonStatuses{daemonType required healthy lastHeartbeatTime}}}}"
-    request = urllib.request.Request(  # noqa: S310  our URL
-        f"{dagster_url}/graphql",
-        data=json.dumps({"query": query}).encode(),
-        headers={"content-type": "application/json"},
-    )
-    answer = _ask(request, timeout_s=ANSWER_TIMEOUT_S)
+    body = json.dumps({"query": query}).encode()
+    answer = _ask(f"{dagster_url}/graphql", headers={"content-type": "application/json"}, body=body)
     try:
         statuses = json.loads(answer or b"")["data"]["instance"]["daemonHealth"]["allDaemonStatuses"]
     except (ValueError, KeyError, TypeError):
@@ -61,8 +57,11 @@ def daemon_beats(dagster_url: str, *, since: float) -> bool:
     return bool(beats) and all(beat["healthy"] and (beat["lastHeartbeatTime"] or 0) >= since for beat in beats)
 
 
-def _ask(request: urllib.request.Request, *, timeout_s: float) -> bytes | None:
+def _ask(
+    url: str, *, headers: Mapping[str, str], body: bytes | None = None, timeout_s: float = ANSWER_TIMEOUT_S
+) -> bytes | None:
     try:
+        request = urllib.request.Request(url, data=body, headers=dict(headers))  # noqa: S310  our URLs
         with _OPENER.open(request, timeout=timeout_s) as answer:
             return answer.read()
     except (OSError, ValueError, http.client.HTTPException):  # URLError and timeouts are OSError; the rest: not HTTP

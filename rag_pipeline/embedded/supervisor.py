@@ -64,7 +64,7 @@ class Supervisor:
         self._mark = mark
         self._environment = environment
         self._patience = patience or Patience()
-        self._observe = observe
+        self._observer: Observer | None = observe
         self._logs_dir = mark.data_dir / "logs"
         self._keeper: Keeper | None = None
         self._was_ready = False
@@ -86,7 +86,7 @@ class Supervisor:
                 return False
             self._tick()
         self._was_ready = True
-        self._observe(self.children)
+        self._show()
         return True
 
     def watch(self, should_stop: Callable[[], bool]) -> None:
@@ -101,7 +101,7 @@ class Supervisor:
         while waiting:
             for child in waiting:
                 self._advance_stop(child, waiting, deadlines)
-            self._observe(self.children)
+            self._show()
             waiting = [child for child in waiting if child.state is not ChildState.STOPPED]
             time.sleep(TICK_S / 5)
         end(started_by(self._mark), grace_s=1.0)
@@ -125,8 +125,17 @@ class Supervisor:
             self._logs_seen_at = now
             for child in self.children:
                 logs.bound(child.log_file)
-        self._observe(self.children)
+        self._show()
         time.sleep(TICK_S)
+
+    def _show(self) -> None:
+        if self._observer is None:
+            return
+        try:
+            self._observer(self.children)
+        except OSError:
+            # The terminal was closed or the pipe's reader left. Nobody looks any more; the children matter more.
+            self._observer = None
 
     def _advance(self, child: Child) -> None:
         if child.state is ChildState.WAITING:
@@ -183,7 +192,7 @@ class Supervisor:
 
     def _start_failed(self, child: Child, what: str) -> StartupError:
         child.state = ChildState.FAILED
-        self._observe(self.children)
+        self._show()
         last_lines = logs.tail(child.log_file) or "(it wrote nothing)"
         return StartupError(f"{child.spec.name} {what}. The end of {child.log_file}:\n{last_lines}")
 

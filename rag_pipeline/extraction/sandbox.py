@@ -42,8 +42,7 @@ _MEMORY_SIGNALS = frozenset({signal.SIGKILL, signal.SIGABRT})
 class Extractor:
     """Extracts one file at a time in a child process; a context manager that ends the child.
 
-    Calls from several threads wait for each other; a thread that did not start the child gets a new one, because the
-    kernel ends a child with the thread that started it.
+    Calls from several threads wait for each other.
     """
 
     def __init__(self, limits: ExtractionLimits | None = None) -> None:
@@ -110,8 +109,8 @@ class Extractor:
 
 
 _MAY_BE_ANOTHER_FILES_FAULT = frozenset({ReasonCode.MEMORY_LIMIT, ReasonCode.EXTRACTOR_CRASHED})
-"""What an earlier file may have left behind (a full or damaged heap): blamed on a file only by a child that read no
-other."""
+"""What is blamed on a file only by a child that read no other: an earlier one may have left a full or damaged heap, or
+the thread that started the child may have ended, and the kernel the child with it (see `confinement`)."""
 
 _CHILD_IS_SPOILT = _MAY_BE_ANOTHER_FILES_FAULT | {ReasonCode.TIME_LIMIT}
 
@@ -121,7 +120,6 @@ class _Child:
 
     def __init__(self, limits: ExtractionLimits) -> None:
         self._limits = limits
-        self._thread = threading.current_thread()
         self._asked_count = 0
         self._process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
             _command(limits),
@@ -142,12 +140,8 @@ class _Child:
         return self._asked_count == 0
 
     def is_usable(self) -> bool:
-        """Whether it is alive, will live as long as this thread, and has not read too many files."""
-        return (
-            self._process.poll() is None
-            and self._thread is threading.current_thread()
-            and self._asked_count < _FILES_PER_CHILD
-        )
+        """Whether it is alive and has not read too many files."""
+        return self._process.poll() is None and self._asked_count < _FILES_PER_CHILD
 
     def ask(self, request: bytes) -> bytes:
         """Its answer.

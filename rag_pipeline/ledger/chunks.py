@@ -101,6 +101,17 @@ def pending_of(connection: sa.Connection, generation_id: int, documents_: Sequen
         yield _chunk(row)
 
 
+def live_of(connection: sa.Connection, generation_id: int, documents_: Sequence[UUID]) -> Iterator[Chunk]:
+    """Chunks of these documents that are live now, document by document in order."""
+    rows = connection.execute(
+        sa.select(*_columns)
+        .where(*_of(generation_id, documents_), chunks.c.live_to == FOREVER, chunks.c.live_from < FOREVER)
+        .order_by(chunks.c.document_id, chunks.c.ordinal)
+    )
+    for row in rows:
+        yield _chunk(row)
+
+
 def open_pending(connection: sa.Connection, generation_id: int, documents_: Sequence[UUID], revision: int) -> int:
     """Flip: from `revision` on, the pending chunks of these documents are live and no others of theirs.
 

@@ -44,6 +44,13 @@ class DocumentRow:
     first_seen_at: datetime
     changed_at: datetime
     indexed_at: datetime | None
+    seen_seq: int
+    done_seq: int
+
+    @property
+    def is_ended(self) -> bool:
+        """Whether it stands at its end, and nothing has happened to its file since."""
+        return self.seen_seq <= self.done_seq
 
 
 _columns = [documents.c[field] for field in DocumentRow.__dataclass_fields__]
@@ -74,6 +81,7 @@ def register(connection: sa.Connection, collection: str, files: Mapping[bytes, S
     """Queue new and changed files: each becomes due, and keeps its id if it was known."""
     if not files:
         return
+    lock(connection, [document_id(collection, path) for path in files])
     statement = insert(documents)
     statement = statement.on_conflict_do_update(
         index_elements=[documents.c.id],
@@ -104,6 +112,12 @@ def register(connection: sa.Connection, collection: str, files: Mapping[bytes, S
             for path, signature in files.items()
         ],
     )
+
+
+def lock(connection: sa.Connection, ids: Iterable[UUID]) -> None:
+    """Lock these documents until the transaction ends, in an order that all share."""
+    matches = documents.c.id == sa.any_(sa.literal(list(ids), sa.ARRAY(sa.Uuid)))
+    connection.execute(sa.select(documents.c.id).where(matches).order_by(documents.c.id).with_for_update()).all()
 
 
 def mark_vanished(connection: sa.Connection, collection: str, paths: Sequence[bytes]) -> None:
@@ -152,6 +166,7 @@ def present_hashes(connection: sa.Connection, hashes: Iterable[bytes]) -> set[by
 
 def want_deleted(connection: sa.Connection, ids: Sequence[UUID]) -> None:
     """Queue the deletion of these documents."""
+    lock(connection, ids)
     connection.execute(
         sa.update(documents)
         .where(documents.c.id == sa.any_(sa.literal(list(ids), sa.ARRAY(sa.Uuid))))
@@ -165,10 +180,14 @@ def want_deleted(connection: sa.Connection, ids: Sequence[UUID]) -> None:
     )
 
 
-def count_present(connection: sa.Connection, collection: str) -> int:
-    """Documents that are not deleted, vanished ones included."""
+def count_before(connection: sa.Connection, collection: str, moment: datetime) -> int:
+    """Documents that were seen before `moment` and are not deleted, vanished ones included."""
     return connection.execute(
-        sa.select(sa.func.count()).where(documents.c.collection == collection, documents.c.state != _DELETED)
+        sa.select(sa.func.count()).where(
+            documents.c.collection == collection,
+            documents.c.state != _DELETED,
+            documents.c.first_seen_at < moment,
+        )
     ).scalar_one()
 
 
@@ -211,5 +230,6 @@ def _due_again() -> dict[str, Any]:
 def _update_paths(connection: sa.Connection, collection: str, paths: Sequence[bytes], values: dict[str, Any]) -> None:
     ids = [document_id(collection, path) for path in paths]
     if ids:
+        lock(connection, ids)
         matches = documents.c.id == sa.any_(sa.literal(ids, sa.ARRAY(sa.Uuid)))
         connection.execute(sa.update(documents).where(matches).values(**values))

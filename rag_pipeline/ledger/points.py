@@ -1,6 +1,10 @@
-"""What the ledger knows of the points in Qdrant: recorded after Qdrant acknowledged them."""
+"""What the ledger knows of the points in Qdrant: in doubt before Qdrant is asked to change them, recorded afterwards.
 
-from collections.abc import Mapping, Sequence
+A point in doubt may be there or not, old or new: a run died before it heard Qdrant's answer. It is written again when
+it is needed, and deleted again when it is not, so that no crash leaves a point behind or a chunk without one.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 from uuid import UUID
 
@@ -9,15 +13,23 @@ from sqlalchemy.dialects.postgresql import insert
 
 from rag_pipeline.ledger.tables import FOREVER, chunks, documents, points
 
+_IN_DOUBT = b""
+"""Payload hash of a point in doubt."""
+
 
 def recorded(connection: sa.Connection, generation_id: int, chunk_ids: Sequence[UUID]) -> dict[UUID, bytes]:
-    """Payload hashes of those of `chunk_ids` that have a point."""
+    """Payload hashes of those of `chunk_ids` that have a point for certain."""
     rows = connection.execute(
         sa.select(points.c.chunk_id, points.c.payload_hash).where(
-            points.c.generation_id == generation_id, _among(chunk_ids)
+            points.c.generation_id == generation_id, _among(chunk_ids), points.c.payload_hash != _IN_DOUBT
         )
     )
     return {row.chunk_id: bytes(row.payload_hash) for row in rows}
+
+
+def doubt(connection: sa.Connection, generation_id: int, chunk_ids: Iterable[UUID]) -> None:
+    """Note that Qdrant is about to be asked to write or delete these points."""
+    record(connection, generation_id, dict.fromkeys(chunk_ids, _IN_DOUBT))
 
 
 def record(connection: sa.Connection, generation_id: int, payload_hashes: Mapping[UUID, bytes]) -> None:
@@ -76,9 +88,15 @@ def collections_to_tidy(connection: sa.Connection, *, grace_s: float) -> list[st
     return list(rows.scalars())
 
 
-def count(connection: sa.Connection, generation_id: int) -> int:
-    """Recorded points."""
-    return connection.execute(sa.select(sa.func.count()).where(points.c.generation_id == generation_id)).scalar_one()
+def count(connection: sa.Connection, generation_id: int) -> tuple[int, int]:
+    """How many points are recorded for certain, and how many are in doubt."""
+    is_in_doubt = points.c.payload_hash == _IN_DOUBT
+    recorded, in_doubt = connection.execute(
+        sa.select(sa.func.count().filter(~is_in_doubt), sa.func.count().filter(is_in_doubt)).where(
+            points.c.generation_id == generation_id
+        )
+    ).one()
+    return recorded, in_doubt
 
 
 def _among(chunk_ids: Sequence[UUID]) -> sa.ColumnElement[bool]:

@@ -70,7 +70,9 @@ _claimed_columns = [
 
 
 def _is_due() -> sa.ColumnElement[bool]:
-    return sa.and_(documents.c.seen_seq > documents.c.done_seq, documents.c.not_before <= sa.func.now())
+    # A document whose file is gone has nothing to be read from, until it is back or its deletion is asked for.
+    is_there = sa.or_(documents.c.vanished_at.is_(None), documents.c.is_delete_wanted)
+    return sa.and_(documents.c.seen_seq > documents.c.done_seq, documents.c.not_before <= sa.func.now(), is_there)
 
 
 def _is_free() -> sa.ColumnElement[bool]:

@@ -5,9 +5,9 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from rag_pipeline.errors import AllDocumentsFailedError
+from rag_pipeline.errors import AllDocumentsFailedError, RagPipelineError
 from rag_pipeline.extraction.sandbox import Extractor
-from rag_pipeline.ledger import runs, work
+from rag_pipeline.ledger import collections, runs, work
 from rag_pipeline.ledger.generations import Generation
 from rag_pipeline.services.generations import live_generation
 from rag_pipeline.services.judge import judge_counts
@@ -23,6 +23,10 @@ STAGES = ("documents", "chunks", "embeddings", "qdrant_collection")
 
 _ALL_FAILED_FROM = 20
 """When this many documents were tried and every one failed, the cause is likely ours: the run fails too."""
+
+_NO_DOCUMENTS_FAULT = (RagPipelineError, OSError, MemoryError)
+"""What ends a run whatever document it works on. Anything else is a bug that one document brings out: that counts as an
+attempt as a death does, so the document is claimed alone in the end, and fails without stopping the others."""
 
 
 def ingest_collection(
@@ -90,14 +94,22 @@ def ingest_collection(
 def _recorded(bench: Workbench, collection: str, run_id: str, report: IngestReport) -> Iterator[None]:
     """Keep the run's counts, and free what it still holds at its end, however that comes."""
     with bench.ledger.begin() as connection:
+        collections.get(connection, collection)
         # We are the only writer now: whoever still holds documents of this collection is dead.
         work.release_collection(connection, collection)
         runs.start(connection, run_id, job="ingest", collection=collection)
+    is_a_documents_fault = False
     try:
         yield
+    except Exception as error:
+        is_a_documents_fault = not isinstance(error, _NO_DOCUMENTS_FAULT)
+        raise
     finally:
         with bench.ledger.begin() as connection:
-            work.give_back(connection, run_id)
+            if is_a_documents_fault:
+                work.release_runs(connection, [run_id])
+            else:
+                work.give_back(connection, run_id)
             runs.finish(connection, run_id, report.as_json())
 
 

@@ -14,7 +14,8 @@ from pathlib import Path
 from rag_pipeline.domain.collections import DEFAULT_COLLECTION, key_for_folder
 from rag_pipeline.domain.deletions import decide_deletions
 from rag_pipeline.domain.scanning import Signature, plan_scan
-from rag_pipeline.ledger import collections, documents
+from rag_pipeline.extraction.registry import extractor_versions
+from rag_pipeline.ledger import collections, documents, work
 from rag_pipeline.ledger.collections import Collection
 from rag_pipeline.ledger.engine import Ledger
 from rag_pipeline.services.workbench import IngestRules
@@ -59,6 +60,7 @@ def scan_uploads(ledger: Ledger, uploads_dir: Path, rules: IngestRules) -> ScanR
             return report
         _create_collections(ledger, uploads_dir, report)
         with ledger.begin() as connection:
+            work.requeue_other_extractors(connection, extractor_versions())
             known = collections.list_all(connection)
         for collection in known:
             _scan_collection(ledger, uploads_dir, collection, rules, report)
@@ -137,7 +139,8 @@ def _guard(ledger: Ledger, collection: Collection, trouble: str | None, rules: I
             present_hashes=documents.present_hashes(
                 connection, [document.content_hash for document in candidates if document.content_hash]
             ),
-            total=documents.count_present(connection, collection.key),
+            # Without what came in their place: another disk under the same name is no reason to delete.
+            total=documents.count_before(connection, collection.key, min(moment for _document, moment in vanished)),
             rule=rules.guard,
             root_trouble=trouble,
         )
@@ -156,8 +159,9 @@ def _look(folder: bytes, *, is_root: bool) -> _Look:
         below = waiting.pop()
         try:
             with os.scandir(os.path.join(folder, below) if below else folder) as entries:  # noqa: PTH118 - bytes
-                for entry in entries:
-                    _take(entry, below, files, waiting)
+                could_look = [_take(entry, below, files, waiting) for entry in entries]
+            if not all(could_look):
+                unreadable.append(below)
             if is_root:
                 waiting = [path for path in waiting if path.split(b"/", 1)[0] == _DEFAULT_FOLDER]
         except OSError as error:
@@ -170,18 +174,22 @@ def _look(folder: bytes, *, is_root: bool) -> _Look:
     return _Look(files, tuple(unreadable), None if files else "is empty")
 
 
-def _take(entry: "os.DirEntry[bytes]", below: bytes, files: dict[bytes, Signature], waiting: list[bytes]) -> None:
+def _take(entry: "os.DirEntry[bytes]", below: bytes, files: dict[bytes, Signature], waiting: list[bytes]) -> bool:
+    """Note one entry; returns whether that was possible."""
     path = below + b"/" + entry.name if below else entry.name
     try:
         if entry.is_dir(follow_symlinks=False):
             waiting.append(path)
-            return
+            return True
         status = entry.stat(follow_symlinks=False)
         if stat.S_ISLNK(status.st_mode):
             status = _target(entry) or status
+    except FileNotFoundError:
+        return True  # gone between listing and looking
     except OSError:
-        return  # gone between listing and looking: the next scan knows
+        return False  # a folder that may be listed but not entered, a failing disk: nothing there counts as gone
     files[path] = Signature(status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+    return True
 
 
 def _target(entry: "os.DirEntry[bytes]") -> os.stat_result | None:

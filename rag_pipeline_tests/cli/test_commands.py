@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 
 from rag_pipeline.embedded.instance import own_data_dir
+from rag_pipeline.embedded.leftovers import left_behind_in, postgres_leftovers
+from rag_pipeline_tests.embedded.postgres_server import temporary_data_dir
 from rag_pipeline_tests.embedded.waiting import runs
 
 _PROGRAM = Path(sys.executable).with_name("rag-pipeline")
@@ -55,6 +57,12 @@ def test_a_port_in_use_is_a_sentence_and_exit_code_2(tmp_path: Path) -> None:
     assert done.stderr.startswith(f"Port {port}, wanted by the query API, is in use; ")
     assert done.stderr.count("\n") == 1
     assert not (tmp_path / "d" / "postgres").exists(), "something was started before the ports were checked"
+
+
+def test_an_address_that_is_not_ours_is_a_sentence_and_exit_code_2(tmp_path: Path) -> None:
+    done = _run("up", "--data-dir", "d", "--uploads-dir", "u", cwd=tmp_path, RAG_API__HOST="192.0.2.1")
+    assert done.returncode == 2
+    assert done.stderr.startswith("Nothing can listen on 192.0.2.1:8800, wanted by the query API (")
 
 
 def test_an_owned_data_folder_is_a_sentence_and_exit_code_2(tmp_path: Path) -> None:
@@ -117,11 +125,16 @@ def test_health_of_stores_that_do_not_answer_is_exit_code_1(tmp_path: Path) -> N
     assert "secret" not in done.stdout
 
 
-def test_an_interrupted_start_ends_with_0_and_leaves_nothing(tmp_path: Path) -> None:
+def test_an_interrupted_start_ends_with_0_and_leaves_nothing() -> None:
+    with temporary_data_dir() as folder:
+        _interrupt_a_start(folder)
+
+
+def _interrupt_a_start(folder: Path) -> None:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("RAG_")}
     command = [str(_PROGRAM), "up", "--data-dir", "d", "--uploads-dir", "u", "--ports-from", str(_free_ports())]
     with subprocess.Popen(
-        command, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        command, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as up:
         assert up.stdout is not None
         assert up.stderr is not None
@@ -132,8 +145,6 @@ def test_an_interrupted_start_ends_with_0_and_leaves_nothing(tmp_path: Path) -> 
         up.stdout.read()
         assert up.stderr.read() == ""
         assert up.wait(timeout=20) == 0
-    from rag_pipeline.embedded.leftovers import left_behind_in, postgres_leftovers
-
-    assert left_behind_in(tmp_path / "d") == []
-    assert postgres_leftovers(tmp_path / "d" / "postgres") == []
-    assert not (tmp_path / "d" / "instance.json").exists()
+    assert left_behind_in(folder / "d") == []
+    assert postgres_leftovers(folder / "d" / "postgres") == []
+    assert not (folder / "d" / "instance.json").exists()

@@ -1,5 +1,6 @@
 """A real PostgreSQL for tests, and fresh databases on it."""
 
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,8 +14,26 @@ from rag_pipeline.embedded.probes import libpq_url
 
 
 @contextmanager
-def running_postgres(folder: Path) -> Iterator[str]:
-    """The URL of a server with its files in `folder`, stopped at the end of the block; use one per test session."""
+def temporary_data_dir() -> Iterator[Path]:
+    """A data folder that is gone after the block; not pytest's `tmp_path`.
+
+    As root, PostgreSQL runs as a user that must be able to pass the folders above its own, and each session of pytest
+    that starts takes that right away from all of `/tmp/pytest-of-root`, also under a session that runs already.
+    """
+    with tempfile.TemporaryDirectory(prefix="rag-test-") as folder:
+        yield Path(folder).resolve()
+
+
+@contextmanager
+def running_postgres(folder: Path | None = None) -> Iterator[str]:
+    """The URL of a server, stopped at the end of the block; use one per test session, and `fresh_database` per test.
+
+    Its files are in `folder` (not under `tmp_path`, see `temporary_data_dir`), by default in a temporary one.
+    """
+    if folder is None:
+        with temporary_data_dir() as temporary, running_postgres(temporary) as url:
+            yield url
+        return
     with EmbeddedPostgres(folder, is_durable=False) as server:
         yield server.url
 
@@ -33,3 +52,8 @@ def fresh_database(url: str, *, template: str | None = None) -> str:
 def with_database(url: str, name: str) -> str:
     """`url` naming another database of the same server."""
     return urlunsplit(urlsplit(url)._replace(path=f"/{name}"))
+
+
+def database_name(url: str) -> str:
+    """The database that `url` names."""
+    return urlsplit(url).path.lstrip("/")

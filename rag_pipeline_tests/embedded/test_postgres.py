@@ -38,7 +38,8 @@ def _owner(folder: Path) -> Iterator[tuple[subprocess.Popen[str], int]]:
     """A process that owns a server in `folder`, and the server's pid."""
     script = (
         "import sys, time; from pathlib import Path; from rag_pipeline.embedded.postgres import EmbeddedPostgres\n"
-        "server = EmbeddedPostgres(Path(sys.argv[1]), is_durable=False); server.start(); print(server.pid, flush=True); time.sleep(600)"
+        "server = EmbeddedPostgres(Path(sys.argv[1]), is_durable=False)\n"
+        "server.start(); print(server.pid, flush=True); time.sleep(600)"
     )
     command = [sys.executable, "-c", script, str(folder)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as owner:
@@ -49,19 +50,19 @@ def _owner(folder: Path) -> Iterator[tuple[subprocess.Popen[str], int]]:
             owner.kill()
 
 
-def test_data_is_there_after_a_stop_and_a_start(tmp_path: Path) -> None:
-    with EmbeddedPostgres(tmp_path, is_durable=False) as server:
+def test_data_is_there_after_a_stop_and_a_start(folder: Path) -> None:
+    with EmbeddedPostgres(folder, is_durable=False) as server:
         _write(server.url, "CREATE TABLE t (x int)", "INSERT INTO t VALUES (42)")
         first_pid = server.pid
     assert first_pid is not None
     assert not runs(first_pid)
-    with EmbeddedPostgres(tmp_path, is_durable=False) as server:
+    with EmbeddedPostgres(folder, is_durable=False) as server:
         assert _scalar(server.url, "SELECT x FROM t") == 42
-    assert postgres_leftovers(tmp_path / "postgres") == []
+    assert postgres_leftovers(folder / "postgres") == []
 
 
-def test_the_server_is_set_up_to_keep_data_and_to_let_nobody_else_in(tmp_path: Path) -> None:
-    with EmbeddedPostgres(tmp_path) as server:
+def test_the_server_is_set_up_to_keep_data_and_to_let_nobody_else_in(folder: Path) -> None:
+    with EmbeddedPostgres(folder) as server:
         for name, value in {
             "data_checksums": "on",
             "fsync": "on",
@@ -72,112 +73,112 @@ def test_the_server_is_set_up_to_keep_data_and_to_let_nobody_else_in(tmp_path: P
             "server_encoding": "UTF8",
         }.items():
             assert _scalar(server.url, f"SHOW {name}") == value
-        socket_mode = (tmp_path / "postgres" / ".s.PGSQL.5432").stat().st_mode
+        socket_mode = (folder / "postgres" / ".s.PGSQL.5432").stat().st_mode
         assert stat.S_IMODE(socket_mode) == 0o700
-        assert stat.S_IMODE((tmp_path / "postgres").stat().st_mode) == 0o700
+        assert stat.S_IMODE((folder / "postgres").stat().st_mode) == 0o700
 
 
-def test_the_urls_scheme_is_plain(tmp_path: Path) -> None:
-    assert EmbeddedPostgres(tmp_path).url == f"postgresql://postgres@/rag?host={tmp_path}/postgres"
+def test_the_urls_scheme_is_plain(folder: Path) -> None:
+    assert EmbeddedPostgres(folder).url == f"postgresql://postgres@/rag?host={folder}/postgres"
 
 
-def test_after_kill_9_of_the_owner_the_next_start_works_and_its_stop_really_stops(tmp_path: Path) -> None:
-    with _owner(tmp_path) as (owner, old_server):
+def test_after_kill_9_of_the_owner_the_next_start_works_and_its_stop_really_stops(folder: Path) -> None:
+    with _owner(folder) as (owner, old_server):
         owner.kill()
         owner.wait()
         assert runs(old_server), "the case is not made: the server ended with its owner"
-        with EmbeddedPostgres(tmp_path, is_durable=False) as server:
+        with EmbeddedPostgres(folder, is_durable=False) as server:
             assert not runs(old_server)
             assert _scalar(server.url, "SELECT 1") == 1
-        assert postgres_leftovers(tmp_path / "postgres") == []
+        assert postgres_leftovers(folder / "postgres") == []
 
 
-def test_kill_9_of_the_server_loses_nothing_that_was_committed(tmp_path: Path) -> None:
-    with EmbeddedPostgres(tmp_path, is_durable=False) as server:
+def test_kill_9_of_the_server_loses_nothing_that_was_committed(folder: Path) -> None:
+    with EmbeddedPostgres(folder, is_durable=False) as server:
         _write(server.url, "CREATE TABLE t AS SELECT generate_series(1, 1000) AS x")
         assert server.pid is not None
         os.kill(server.pid, signal.SIGKILL)
-    with EmbeddedPostgres(tmp_path, is_durable=False) as server:
+    with EmbeddedPostgres(folder, is_durable=False) as server:
         assert _scalar(server.url, "SELECT count(*) FROM t") == 1000
 
 
-def test_a_recycled_pid_neither_stops_the_start_nor_is_killed(tmp_path: Path) -> None:
-    with EmbeddedPostgres(tmp_path, is_durable=False) as server:
+def test_a_recycled_pid_neither_stops_the_start_nor_is_killed(folder: Path) -> None:
+    with EmbeddedPostgres(folder, is_durable=False) as server:
         assert server.pid is not None
-        pid_file = tmp_path / "postgres" / "postmaster.pid"
+        pid_file = folder / "postgres" / "postmaster.pid"
         left_behind = pid_file.read_text().split("\n")
         os.kill(server.pid, signal.SIGKILL)
-        assert wait_until(lambda: postgres_leftovers(tmp_path / "postgres") == [])
+        assert wait_until(lambda: postgres_leftovers(folder / "postgres") == [])
     with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"]) as stranger:
-        owner_of_files = (tmp_path / "postgres" / "PG_VERSION").stat()
+        owner_of_files = (folder / "postgres" / "PG_VERSION").stat()
         pid_file.write_text("\n".join([str(stranger.pid), *left_behind[1:]]))
         os.chown(pid_file, owner_of_files.st_uid, owner_of_files.st_gid)
-        with EmbeddedPostgres(tmp_path, is_durable=False) as server:
+        with EmbeddedPostgres(folder, is_durable=False) as server:
             assert _scalar(server.url, "SELECT 1") == 1
         assert stranger.poll() is None
         stranger.kill()
 
 
 @pytest.mark.parametrize("name", ["with space", "comma, quote ' and ü", "l" * 150, "100%"])
-def test_odd_and_long_paths_work(tmp_path: Path, name: str) -> None:
-    folder = tmp_path / name
-    with EmbeddedPostgres(folder, is_durable=False) as server:
+def test_odd_and_long_paths_work(folder: Path, name: str) -> None:
+    data_dir = folder / name
+    with EmbeddedPostgres(data_dir, is_durable=False) as server:
         socket_dir = Path(server.url.partition("host=")[2])
         assert _scalar(server.url, "SELECT current_database()") == "rag"
         assert stat.S_IMODE(socket_dir.stat().st_mode) == 0o700
     assert not socket_dir.exists()
-    assert (folder / "postgres" / "PG_VERSION").exists()
+    assert (data_dir / "postgres" / "PG_VERSION").exists()
 
 
-def test_a_socket_folder_that_is_somebody_elses_is_refused(tmp_path: Path) -> None:
-    folder = tmp_path / "with space"
-    socket_dir = Path(EmbeddedPostgres(folder).url.partition("host=")[2])
+def test_a_socket_folder_that_is_somebody_elses_is_refused(folder: Path) -> None:
+    data_dir = folder / "with space"
+    socket_dir = Path(EmbeddedPostgres(data_dir).url.partition("host=")[2])
     socket_dir.mkdir(mode=0o777)
     socket_dir.chmod(0o777)
     try:
         with pytest.raises(StartupError, match="belongs to somebody else"):
-            EmbeddedPostgres(folder, is_durable=False).start()
+            EmbeddedPostgres(data_dir, is_durable=False).start()
     finally:
         socket_dir.rmdir()
 
 
-def test_a_server_that_does_not_start_says_why(tmp_path: Path) -> None:
-    with EmbeddedPostgres(tmp_path, is_durable=False):
+def test_a_server_that_does_not_start_says_why(folder: Path) -> None:
+    with EmbeddedPostgres(folder, is_durable=False):
         pass
-    with (tmp_path / "postgres" / "postgresql.conf").open("a") as file:
+    with (folder / "postgres" / "postgresql.conf").open("a") as file:
         file.write("\nno_such_setting = 1\n")
     with pytest.raises(StartupError, match="no_such_setting"):
-        EmbeddedPostgres(tmp_path, is_durable=False).start()
+        EmbeddedPostgres(folder, is_durable=False).start()
 
 
-def test_files_of_another_version_are_left_alone(tmp_path: Path) -> None:
-    (tmp_path / "postgres").mkdir()
-    (tmp_path / "postgres" / "PG_VERSION").write_text("17\n")
+def test_files_of_another_version_are_left_alone(folder: Path) -> None:
+    (folder / "postgres").mkdir()
+    (folder / "postgres" / "PG_VERSION").write_text("17\n")
     with pytest.raises(StartupError, match="was made by PostgreSQL 17 and this is 18"):
-        EmbeddedPostgres(tmp_path).start()
-    assert [path.name for path in (tmp_path / "postgres").iterdir()] == ["PG_VERSION"]
+        EmbeddedPostgres(folder).start()
+    assert [path.name for path in (folder / "postgres").iterdir()] == ["PG_VERSION"]
 
 
-def test_a_first_start_that_was_killed_in_the_middle_is_no_obstacle(tmp_path: Path) -> None:
-    half_made = tmp_path / "postgres.new"
+def test_a_first_start_that_was_killed_in_the_middle_is_no_obstacle(folder: Path) -> None:
+    half_made = folder / "postgres.new"
     half_made.mkdir()
     (half_made / "PG_VERSION").write_text("18\n")
-    with EmbeddedPostgres(tmp_path, is_durable=False) as server:
+    with EmbeddedPostgres(folder, is_durable=False) as server:
         assert _scalar(server.url, "SELECT 1") == 1
     assert not half_made.exists()
 
 
-def test_a_server_of_another_folder_is_left_alone(tmp_path: Path) -> None:
-    with EmbeddedPostgres(tmp_path / "a", is_durable=False) as one:
-        with EmbeddedPostgres(tmp_path / "b", is_durable=False):
+def test_a_server_of_another_folder_is_left_alone(folder: Path) -> None:
+    with EmbeddedPostgres(folder / "a", is_durable=False) as one:
+        with EmbeddedPostgres(folder / "b", is_durable=False):
             pass
         assert one.pid is not None
         assert psutil.Process(one.pid).is_running()
         assert _scalar(one.url, "SELECT 1") == 1
 
 
-def test_a_fresh_database_is_empty_or_a_copy(tmp_path: Path) -> None:
-    with EmbeddedPostgres(tmp_path, is_durable=False) as server:
+def test_a_fresh_database_is_empty_or_a_copy(folder: Path) -> None:
+    with EmbeddedPostgres(folder, is_durable=False) as server:
         template = fresh_database(server.url)
         _write(template, "CREATE TABLE t (x int)")
         copied = fresh_database(server.url, template=template.partition("?")[0].rpartition("/")[2])

@@ -14,14 +14,14 @@ from rag_pipeline.embedded.probes import answers_http, answers_tcp, daemon_beats
 @contextmanager
 def _server(body: bytes, *, status: int = 200, key: str | None = None) -> Iterator[int]:
     class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:  # noqa: N802  the name http.server asks for
+        def do_GET(self) -> None:
             self.send_response(status if key is None or self.headers.get("api-key") == key else 403)
             self.end_headers()
             self.wfile.write(body)
 
         do_POST = do_GET  # noqa: N815  the name http.server asks for
 
-        def log_message(self, *_args: object) -> None: ...
+        def log_message(self, format: str, *args: object) -> None: ...  # noqa: A002  as http.server has it
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})

@@ -227,3 +227,14 @@ supervisor.watch(lambda: False)
         assert len(keepers) == 1
         owner.kill()
     assert wait_until(lambda: not any(runs(pid) for pid in [*pids, *keepers]))
+
+
+def test_an_observer_whose_terminal_is_gone_keeps_nothing_from_stopping(tmp_path: Path) -> None:
+    def hang_up(_children: Sequence[Child]) -> None:
+        raise BrokenPipeError
+
+    mark = Mark.new(tmp_path)
+    with Supervisor([_spec("server")], mark=mark, environment=dict(os.environ), observe=hang_up) as supervisor:
+        assert supervisor.start()
+        assert len(started_by(mark)) == 1
+    assert started_by(mark) == []

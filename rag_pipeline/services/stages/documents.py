@@ -1,6 +1,7 @@
 """Stage `documents`: files become pages of text, one at a time, in a child process that can be killed."""
 
 import logging
+from dataclasses import replace
 
 from rag_pipeline.domain.documents import Document
 from rag_pipeline.domain.states import DocumentState
@@ -59,8 +60,9 @@ def _extract(current: Slice, extractor: Extractor, folder: bytes, document: Clai
         else:
             _postpone(current, document)
     except (FileVanishedError, FolderMissingError):
-        # What that means is for the next scan to say: it sees the whole folder, and has the guard.
-        _postpone(current, document)
+        # What that means is for the next scan to say: it sees the whole folder, and has the guard. Until then this is
+        # no attempt: a folder that stays away must never make its documents fail.
+        _postpone(current, document, attempts=document.attempts - 1)
 
 
 def _read(current: Slice, extractor: Extractor, document: Claimed, snapshot: Snapshot) -> None:
@@ -72,9 +74,9 @@ def _read(current: Slice, extractor: Extractor, document: Claimed, snapshot: Sna
         "seen_ctime_ns": snapshot.ctime_ns,
     }
     if _is_live_already(document, snapshot):
-        with current.bench.ledger.begin() as connection:
-            work.finish(connection, document.id, DocumentState.INDEXED, seq=document.seq, **facts)
         current.leave(document)
+        touched = replace(document, mtime_ns=snapshot.mtime_ns)
+        current.unchanged.append(Ending(touched, DocumentState.INDEXED, facts=facts))
         current.report.unchanged += 1
         return
     current.report.bytes_read += snapshot.size_bytes
@@ -113,9 +115,9 @@ def _record(current: Slice, document: Claimed, extracted: Document, facts: dict[
     current.report.extracted += 1
 
 
-def _postpone(current: Slice, document: Claimed) -> None:
+def _postpone(current: Slice, document: Claimed, **facts: int) -> None:
     wait_s = current.bench.rules.retry_after_s * 2 ** max(document.attempts - 1, 0)
     with current.bench.ledger.begin() as connection:
-        work.postpone(connection, document.id, wait_s=wait_s)
+        work.postpone(connection, document.id, wait_s=wait_s, **facts)
     current.leave(document)
     current.report.postponed += 1

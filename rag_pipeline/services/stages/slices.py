@@ -18,7 +18,7 @@ _SIGN_OF_LIFE_SHARE = 5
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """A document whose live chunks, if any, go with the slice's flip. `facts` are columns to set with it."""
+    """A document that ends with the slice's flip otherwise than by new chunks. `facts` are columns to set with it."""
 
     document: Claimed
     state: DocumentState
@@ -33,7 +33,8 @@ class Slice:
 
     Shapes:
         open: by id, documents that are on their way, each at the stage its `state` names.
-        endings: documents that end with the flip without being searchable.
+        endings: documents that end with the flip without being searchable; their live chunks go.
+        unchanged: documents that searches answer from already; at most their payloads are behind.
     """
 
     bench: Workbench
@@ -43,6 +44,7 @@ class Slice:
     report: IngestReport
     open: dict[UUID, Claimed]
     endings: list[Ending] = field(default_factory=list)
+    unchanged: list[Ending] = field(default_factory=list)
     _lease_began: float = field(default_factory=time.monotonic)
 
     def at(self, state: DocumentState) -> list[Claimed]:

@@ -30,7 +30,7 @@ def any_client(request: pytest.FixtureRequest) -> Iterator[QdrantClient]:
     """A client of each implementation of the contract."""
     match request.param:
         case "embedded":
-            client = QdrantClient(url=request.getfixturevalue("qdrant_url"))
+            client = QdrantClient(url=request.getfixturevalue("qdrant_url"), check_compatibility=False)
         case "server":
             client = QdrantClient(url=OTHER_SERVER)
         case _:
@@ -39,14 +39,14 @@ def any_client(request: pytest.FixtureRequest) -> Iterator[QdrantClient]:
         yield client
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def client(qdrant_url: str) -> Iterator[QdrantClient]:
     """A client of the embedded server alone: for what local mode does not have."""
     with closing(QdrantClient(url=qdrant_url)) as client:
         yield client
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def http(qdrant_url: str) -> Iterator[httpx.Client]:
     """Bare HTTP, for what no client would send."""
     with httpx.Client(base_url=qdrant_url) as http:

@@ -9,7 +9,7 @@ import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
+from typing import IO, Self
 
 READY_WITHIN_S = 20.0
 _POLL_S = 0.01
@@ -27,8 +27,20 @@ class ServerProcess:
             self.process = subprocess.Popen(
                 [*command, *arguments], stdout=subprocess.PIPE, stderr=log, env={**os.environ, **(environment or {})}
             )
-        self.url = _announced(self.process.stdout)
+        try:
+            self.url = _announced(self.process.stdout)
+        except RuntimeError:
+            self.wait()
+            raise
         _wait_until_ready(self.url)
+
+    def __enter__(self) -> Self:
+        """The server, killed at the latest when the block ends."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """No server outlives a failed test."""
+        self.kill()
 
     def kill(self) -> None:
         """`kill -9`, and its end."""

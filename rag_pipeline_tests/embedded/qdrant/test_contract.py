@@ -98,7 +98,7 @@ def test_a_batch_of_queries_answers_each_in_order(any_client: QdrantClient, fill
 
 
 def test_true_matches_only_true_and_one_only_one(any_client: QdrantClient, filled: str) -> None:
-    def count(key: str, value: bool | int) -> int:  # noqa: FBT001 - the value under test
+    def count(key: str, value: bool | int) -> int:
         return any_client.count(filled, count_filter=_where(key, models.MatchValue(value=value))).count
 
     assert (count("flag", True), count("flag", False), count("n", 1), count("n", True)) == (1, 1, 1, 0)
@@ -116,7 +116,7 @@ def test_scroll_visits_every_point_once(any_client: QdrantClient, filled: str) -
 
 
 def test_selectors_bound_what_is_returned(any_client: QdrantClient, filled: str) -> None:
-    def payload(selector: models.PayloadSelector | bool | list[str]) -> object:  # noqa: FBT001 - the value under test
+    def payload(selector: models.PayloadSelector | bool | list[str]) -> object:
         return any_client.retrieve(filled, [2], with_payload=selector)[0].payload
 
     assert payload(["kind", "deep.er"]) == {"kind": "b", "deep": {"er": 5}}

@@ -1,7 +1,6 @@
 """Laws of the store: it is a dict of points, and a filter is a predicate, with an index or without."""
 
 from collections.abc import Callable, Iterator
-from contextlib import closing
 from uuid import UUID, uuid4
 
 import pytest
@@ -47,49 +46,55 @@ STORED: list[Payload] = [
     for i in range(48)
 ]
 
+INDEXED = {
+    "word": models.PayloadSchemaType.KEYWORD,
+    "number": models.PayloadSchemaType.INTEGER,
+    "flag": models.PayloadSchemaType.BOOL,
+    "real": models.PayloadSchemaType.FLOAT,
+}
+
 
 @pytest.fixture(scope="module")
-def law_client(qdrant_url: str) -> Iterator[QdrantClient]:
-    with closing(QdrantClient(url=qdrant_url)) as client:
-        yield client
+def emptied(client: QdrantClient) -> Iterator[str]:
+    """A collection that each example empties: making one costs more than all its writes."""
+    name = f"law-{uuid4().hex}"
+    make_collection(client, name)
+    yield name
+    client.delete_collection(name)
 
 
 @given(writes=WRITES)
-@settings(max_examples=20, deadline=None)
-def test_random_upserts_and_deletes_equal_a_dict(law_client: QdrantClient, writes: list) -> None:
-    name, model = f"law-{uuid4().hex}", {}
-    make_collection(law_client, name)
+@settings(max_examples=40, deadline=None)
+def test_random_upserts_and_deletes_equal_a_dict(client: QdrantClient, emptied: str, writes: list) -> None:
+    client.delete(emptied, models.FilterSelector(filter=models.Filter()))
+    model: dict[int | str, Payload] = {}
     for kind, operand in writes:
         if kind == "upsert":
             points = [models.PointStruct(id=i, vector={DENSE: [1, 2, 3, 4]}, payload=p) for i, p in operand.items()]
-            law_client.upsert(name, points)
+            client.upsert(emptied, points)
             model.update(operand)
         else:
-            law_client.delete(name, operand)
+            client.delete(emptied, operand)
             model = {i: p for i, p in model.items() if i not in operand}
-    stored = {point.id: point.payload for point in law_client.scroll(name, limit=100)[0]}
-    count = law_client.count(name).count
-    law_client.delete_collection(name)
-    assert (stored, count) == (model, len(model))
+    stored = {point.id: point.payload for point in client.scroll(emptied, limit=100)[0]}
+    assert (stored, client.count(emptied).count) == (model, len(model))
 
 
 @pytest.fixture(scope="module", params=["indexed", "unindexed"])
-def filterable(request: pytest.FixtureRequest, qdrant_url: str) -> Iterator[tuple[QdrantClient, str]]:
+def filterable(request: pytest.FixtureRequest, client: QdrantClient) -> Iterator[tuple[QdrantClient, str]]:
     """STORED as points 0, 1, ..., with and without payload indexes: the engine has two ways to filter."""
     name = f"filter-{uuid4().hex}"
-    with closing(QdrantClient(url=qdrant_url)) as client:
-        make_collection(client, name)
-        if request.param == "indexed":
-            for field, kind in {"word": "keyword", "number": "integer", "flag": "bool", "real": "float"}.items():
-                client.create_payload_index(name, field, kind)
-        client.upsert(
-            name, [models.PointStruct(id=i, vector={DENSE: [i, 1, 0, 0]}, payload=p) for i, p in enumerate(STORED)]
-        )
-        yield client, name
-        client.delete_collection(name)
+    make_collection(client, name)
+    if request.param == "indexed":
+        for field, kind in INDEXED.items():
+            client.create_payload_index(name, field, kind)
+    points = [models.PointStruct(id=i, vector={DENSE: [i, 1, 0, 0]}, payload=p) for i, p in enumerate(STORED)]
+    client.upsert(name, points)
+    yield client, name
+    client.delete_collection(name)
 
 
-def _match_value(key: str, value: str | int | bool) -> Condition:  # noqa: FBT001 - the value under test
+def _match_value(key: str, value: str | int | bool) -> Condition:
     def predicate(payload: Payload) -> bool:
         stored = payload.get(key)
         return any(

@@ -18,17 +18,13 @@ KEY = "not-a-real-key"
 @pytest.fixture(scope="module")
 def keyed_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     folder = tmp_path_factory.mktemp("keyed") / "storage"
-    server = ServerProcess(folder, arguments=("--api-key-env", "ROOM_KEY"), environment={"ROOM_KEY": KEY})
-    yield server.url
-    server.stop()
+    with ServerProcess(folder, arguments=("--api-key-env", "ROOM_KEY"), environment={"ROOM_KEY": KEY}) as server:
+        yield server.url
 
 
 def test_a_second_process_on_the_folder_is_refused_and_told_the_owner(tmp_path: Path) -> None:
-    server = ServerProcess(tmp_path / "storage")
-    try:
+    with ServerProcess(tmp_path / "storage") as server:
         refused = _run("--data-dir", str(tmp_path / "storage"), "--port", "0")
-    finally:
-        server.stop()
     assert refused.returncode == 2
     assert f"pid {server.process.pid}" in refused.stderr
     assert "Traceback" not in refused.stderr

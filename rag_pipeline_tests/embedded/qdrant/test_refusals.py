@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from rag_pipeline_tests.embedded.qdrant.conftest import DENSE, DIMENSION, SPARSE
-from rag_pipeline_tests.embedded.qdrant.server import ServerProcess
+from rag_pipeline_tests.embedded.qdrant.server import ServerProcess, running_qdrant
 
 ONES = [1.0] * DIMENSION
 DENSE_ONLY = {"vectors": {DENSE: {"size": DIMENSION, "distance": "Dot"}}}
@@ -163,10 +163,9 @@ def test_what_is_not_json_is_400(http: httpx.Client, collection: str, body: byte
 
 def test_extremes_that_are_accepted_can_be_loaded_again(tmp_path: Path) -> None:
     """The engine takes writes that it cannot read back from its own log: what we let through must not be such."""
-    server = ServerProcess(tmp_path / "storage")
     payloads = [_nested(63), {"l": [[[[]]]]}, {"": 1, "a.b": "\x00", "i": 2**64 - 1, "f": -0.0, "big": 1e300}]
     points = [{"id": i, "vector": {DENSE: ONES}, "payload": p} for i, p in enumerate(payloads)]
-    with httpx.Client(base_url=server.url) as http:
+    with ServerProcess(tmp_path / "storage") as server, httpx.Client(base_url=server.url) as http:
         http.put("/collections/c", json=DENSE_ONLY).raise_for_status()
         http.put("/collections/c/points", json={"points": points}).raise_for_status()
         deep = {"payload": _nested(63), "points": [0], "key": ".".join("b" * 16)}
@@ -174,27 +173,20 @@ def test_extremes_that_are_accepted_can_be_loaded_again(tmp_path: Path) -> None:
         conditional = {"points": points[:1], "update_filter": {"must_not": [_nested_filter(31)]}}
         http.put("/collections/c/points", json=conditional).raise_for_status()
         before = http.post("/collections/c/points/scroll", json={}).json()["result"]
-    server.kill()
-    server = ServerProcess(tmp_path / "storage")
-    with httpx.Client(base_url=server.url) as http:
+    with running_qdrant(tmp_path / "storage") as url, httpx.Client(base_url=url) as http:
         after = http.post("/collections/c/points/scroll", json={}).json()["result"]
-    server.stop()
     assert after == before
     assert len(after["points"]) == len(payloads)
 
 
 def test_a_collection_that_does_not_load_leaves_the_others_alone(tmp_path: Path) -> None:
     folder = tmp_path / "storage"
-    server = ServerProcess(folder)
-    with httpx.Client(base_url=server.url) as http:
+    with running_qdrant(folder) as url, httpx.Client(base_url=url) as http:
         for name in ("good", "broken"):
             http.put(f"/collections/{name}", json=DENSE_ONLY).raise_for_status()
-    server.stop()
     (folder / "collections" / "broken" / "config.json").write_bytes(b"{")
-    server = ServerProcess(folder)
-    with httpx.Client(base_url=server.url) as http:
+    with running_qdrant(folder) as url, httpx.Client(base_url=url) as http:
         assert http.get("/collections/good").status_code == 200
         assert http.get("/collections/broken").status_code == 500
         assert http.delete("/collections/broken").json()["result"] is True
         assert http.get("/collections/broken").status_code == 404
-    server.stop()

@@ -1,0 +1,119 @@
+"""Handing files in: copied below the uploads folder atomically, registered, then followed until they end."""
+
+import filecmp
+import os
+import shutil
+import stat
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import UUID, uuid4
+
+from rag_pipeline.domain.collections import DEFAULT_COLLECTION, check_key
+from rag_pipeline.domain.ids import document_id
+from rag_pipeline.errors import UsageError
+from rag_pipeline.ledger import collections, documents
+from rag_pipeline.ledger.documents import DocumentRow
+from rag_pipeline.ledger.engine import Ledger
+from rag_pipeline.services.scan import scan_uploads
+from rag_pipeline.services.workbench import IngestRules
+
+INCOMING = ".incoming"
+"""Folder below uploads where copies are made before they are renamed into place; never a collection."""
+
+_LOOK_EVERY_S = 0.25
+_REGISTER_TIMEOUT_S = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Submitted:
+    """What was handed in: the collection's key, and the documents by id with their paths."""
+
+    collection: str
+    paths: dict[UUID, bytes]
+
+
+def copy_in(source: Path, *, collection: str, ledger: Ledger, uploads_dir: Path) -> Submitted:
+    """Copy a file, or all files below a folder, into the collection's folder.
+
+    A file that is there already with the same bytes is left alone; one with other bytes is replaced in one step.
+
+    Raises:
+        InvalidCollectionKeyError: `collection` is not a key.
+        UsageError: there is nothing at `source`, it holds no file, or it is the uploads folder itself.
+    """
+    folder = _folder_of(ledger, check_key(collection))
+    target = uploads_dir / os.fsdecode(folder)
+    files = list(_files_below(source))
+    if not files:
+        raise UsageError(f"There is no file at {source}.")
+    if source.resolve() == target.resolve() or uploads_dir.resolve().is_relative_to(source.resolve()):
+        raise UsageError(f"{source} already is in, or holds, the uploads folder: its files are found without `ingest`.")
+    incoming = uploads_dir / INCOMING
+    incoming.mkdir(parents=True, exist_ok=True)
+    for file, relative in files:
+        _place(file, target / relative, incoming)
+    paths = [os.fsencode(relative) for _file, relative in files]
+    return Submitted(collection, {document_id(collection, path): path for path in paths})
+
+
+def register(ledger: Ledger, submitted: Submitted, *, uploads_dir: Path, rules: IngestRules) -> None:
+    """Scan until the ledger has every submitted file as it is now on disk.
+
+    Raises:
+        UsageError: it does not after a minute, because something keeps writing to them.
+    """
+    deadline = time.monotonic() + _REGISTER_TIMEOUT_S
+    while time.monotonic() < deadline:
+        report = scan_uploads(ledger, uploads_dir, rules)
+        if not report.is_busy and not report.unsettled:
+            with ledger.begin() as connection:
+                known = {row.id for row in documents.list_by_id(connection, list(submitted.paths))}
+            if known >= set(submitted.paths):
+                return
+        time.sleep(_LOOK_EVERY_S)
+    raise UsageError(
+        "The files keep changing while they are looked at; run `ingest` again when nothing writes to them."
+    )
+
+
+def follow(ledger: Ledger, submitted: Submitted) -> Iterator[list[DocumentRow]]:
+    """The submitted documents as they stand, again and again, until all have ended."""
+    while True:
+        with ledger.begin() as connection:
+            rows = documents.list_by_id(connection, list(submitted.paths))
+        yield rows
+        if all(row.is_ended for row in rows):
+            return
+        time.sleep(_LOOK_EVERY_S)
+
+
+def _folder_of(ledger: Ledger, collection: str) -> bytes:
+    with ledger.begin() as connection:
+        known = {row.key: row.folder for row in collections.list_all(connection)}
+    return known.get(collection, b"" if collection == DEFAULT_COLLECTION else collection.encode())
+
+
+def _files_below(source: Path) -> Iterator[tuple[Path, Path]]:
+    """Regular files with their path relative to `source` (a single file: its name). Links are not followed."""
+    if source.is_file():
+        yield source, Path(source.name)
+        return
+    for folder, _folders, names in os.walk(source):
+        for name in sorted(names):
+            file = Path(folder) / name
+            if stat.S_ISREG(file.lstat().st_mode):
+                yield file, file.relative_to(source)
+
+
+def _place(file: Path, target: Path, incoming: Path) -> None:
+    if target.is_file() and filecmp.cmp(file, target, shallow=False):
+        return
+    target.parent.mkdir(parents=True, exist_ok=True)
+    temporary = incoming / uuid4().hex
+    try:
+        shutil.copy2(file, temporary)
+        temporary.replace(target)
+    finally:
+        temporary.unlink(missing_ok=True)

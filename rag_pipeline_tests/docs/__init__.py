@@ -1,0 +1,1 @@
+"""What people read first: README, `.env.example` and `docs/`, held to what the code does."""
