@@ -51,10 +51,13 @@ def _ours(_request: Request, error: Exception) -> JSONResponse:
     kind = type(error)
     status = next((_STATUS[base] for base in kind.__mro__ if base in _STATUS), HTTPStatus.INTERNAL_SERVER_ERROR)
     code = getattr(error, "code", "internal_error")
-    if status is HTTPStatus.INTERNAL_SERVER_ERROR:
+    detail = str(error)
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        # What a driver says of itself names hosts, users and folders: that is for the log.
         logger.error("request failed: %s", error, exc_info=error)
+        detail = f"{(kind.__doc__ or status.phrase).splitlines()[0]} The API's log has the details."
     retry = {"Retry-After": _RETRY_AFTER_S} if getattr(error, "retryable", False) else None
-    return problem(status, code, str(error), headers=retry)
+    return problem(status, code, detail, headers=retry)
 
 
 def _invalid(_request: Request, error: Exception) -> JSONResponse:

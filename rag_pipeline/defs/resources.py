@@ -1,6 +1,6 @@
 """The resource that every body gets: the workbench, made from settings once per process."""
 
-from functools import cached_property
+from functools import cache
 
 import dagster as dg
 
@@ -16,7 +16,13 @@ class WorkbenchResource(dg.ConfigurableResource):
     the Dagster UI.
     """
 
-    @cached_property
+    @property
     def bench(self) -> Workbench:
         """The workbench of the settings of this process."""
-        return build_workbench(Settings())
+        return _bench_of_this_process()
+
+
+@cache
+def _bench_of_this_process() -> Workbench:
+    # Dagster makes a new resource for each sensor tick: a workbench each would leave its connections behind.
+    return build_workbench(Settings())

@@ -12,13 +12,18 @@ DEFAULT_COLLECTION = "default"
 _KEY = re.compile(r"[a-z0-9-]{1,64}")
 
 
+def is_key(key: str) -> bool:
+    """Whether a collection can have this key; what cannot be one may hold what no store takes (NUL, surrogates)."""
+    return _KEY.fullmatch(key) is not None
+
+
 def check_key(key: str) -> str:
     """`key`, when it is a collection key.
 
     Raises:
         InvalidCollectionKeyError: it is not `[a-z0-9-]{1,64}`.
     """
-    if not _KEY.fullmatch(key):
+    if not is_key(key):
         raise InvalidCollectionKeyError(
             f"{key[:80]!r} is not a collection key: use 1 to 64 of a-z, 0-9 and '-' (folder names are slugged so)."
         )

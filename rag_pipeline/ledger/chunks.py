@@ -112,6 +112,16 @@ def live_of(connection: sa.Connection, generation_id: int, documents_: Sequence[
         yield _chunk(row)
 
 
+def pending_tokens(connection: sa.Connection, generation_id: int, documents_: Sequence[UUID]) -> dict[UUID, int]:
+    """Tokens of the chunks of these documents that are not live yet, by document."""
+    rows = connection.execute(
+        sa.select(chunks.c.document_id, sa.func.sum(chunks.c.token_count))
+        .where(*_of(generation_id, documents_), chunks.c.live_from == FOREVER)
+        .group_by(chunks.c.document_id)
+    )
+    return {row[0]: int(row[1]) for row in rows}
+
+
 def open_pending(connection: sa.Connection, generation_id: int, documents_: Sequence[UUID], revision: int) -> int:
     """Flip: from `revision` on, the pending chunks of these documents are live and no others of theirs.
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
+from rag_pipeline.domain.collections import is_key
 from rag_pipeline.errors import CollectionNotFoundError
 from rag_pipeline.ledger.tables import collections, documents
 
@@ -37,7 +38,7 @@ def get(connection: sa.Connection, key: str) -> Collection:
     Raises:
         CollectionNotFoundError: there is none; the message names those that exist.
     """
-    row = connection.execute(sa.select(*_columns).where(collections.c.key == key)).first()
+    row = connection.execute(sa.select(*_columns).where(collections.c.key == key)).first() if is_key(key) else None
     if row is None:
         keys = connection.scalars(sa.select(collections.c.key).order_by(collections.c.key).limit(10)).all()
         known = ", ".join(keys) or "none yet: put files into uploads/<collection>/"

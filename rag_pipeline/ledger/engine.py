@@ -88,11 +88,18 @@ def _translated() -> Iterator[None]:
     try:
         yield
     except (OperationalError, InterfaceError, PoolTimeoutError) as error:
+        if _is_about_the_statement(error):
+            raise
         raise LedgerUnavailableError(f"The ledger (PostgreSQL) does not answer: {_first_line(error)}") from error
     except DBAPIError as error:
         if not error.connection_invalidated:
             raise
         raise LedgerUnavailableError(f"The ledger (PostgreSQL) hung up: {_first_line(error)}") from error
+
+
+def _is_about_the_statement(error: Exception) -> bool:
+    """Whether PostgreSQL answered, and will answer the same again (class 54, "program limit exceeded")."""
+    return (getattr(getattr(error, "orig", None), "sqlstate", None) or "").startswith("54")
 
 
 def _first_line(error: Exception) -> str:

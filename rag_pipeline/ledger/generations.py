@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from rag_pipeline.domain.collections import physical_name
+from rag_pipeline.domain.collections import is_key, physical_name
 from rag_pipeline.domain.spec import IndexSpec
 from rag_pipeline.ledger.collections import get as get_collection
 from rag_pipeline.ledger.collections import set_live_generation
@@ -43,6 +43,8 @@ def current_view(connection: sa.Connection, collection: str) -> View | None:
     Raises:
         CollectionNotFoundError: there is no such collection.
     """
+    if not is_key(collection):
+        get_collection(connection, collection)
     is_live = sa.and_(
         generations.c.collection == collections.c.key, generations.c.number == collections.c.live_generation
     )

@@ -118,9 +118,9 @@ documents = Table(
     _moment("first_seen_at", required=True),
     _moment("changed_at", required=True),
     _moment("indexed_at"),
-    UniqueConstraint("collection", "path_bytes"),
     CheckConstraint(f"state in ({_states})", name="state"),
-    Index("ix_documents_listing", "collection", "state", "path_bytes"),
+    # A prefix: a path may be longer than the 2,704 bytes that fit into an index. What makes it unique is the id.
+    Index("ix_documents_listing", "collection", text("substr(path_bytes, 1, 500)")),
     Index(
         "ix_documents_due",
         "collection",

@@ -4,10 +4,12 @@ import logging
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from uuid import UUID
 
 from rag_pipeline.errors import AllDocumentsFailedError, RagPipelineError
 from rag_pipeline.extraction.sandbox import Extractor
 from rag_pipeline.ledger import collections, runs, work
+from rag_pipeline.ledger.chunks import pending_tokens
 from rag_pipeline.ledger.generations import Generation
 from rag_pipeline.services.generations import live_generation
 from rag_pipeline.services.judge import judge_counts
@@ -20,6 +22,9 @@ logger = logging.getLogger(__name__)
 
 STAGES = ("documents", "chunks", "embeddings", "qdrant_collection")
 """The stages in their order; each is an asset."""
+
+_TOKENS_PER_FLIP = 100_000
+"""About what becomes searchable at once: some seconds to some twenty of embedding, by model and machine."""
 
 _ALL_FAILED_FROM = 20
 """When this many documents were tried and every one failed, the cause is likely ours: the run fails too."""
@@ -132,16 +137,25 @@ def _claim(
 
 
 def _run_stages(current: Slice, stages: tuple[str, ...], extractor: Extractor) -> None:
-    steps: dict[str, Callable[[], None]] = {
-        "documents": lambda: documents.run(current, extractor),
-        "chunks": lambda: chunks.run(current),
-        "embeddings": lambda: embeddings.run(current),
-        "qdrant_collection": lambda: qdrant_collection.run(current),
-    }
-    for stage in STAGES:
-        if stage in stages:
-            with _timed(current.report, stage):
-                steps[stage]()
+    report = current.report
+    if "documents" in stages:
+        with _timed(report, "documents"):
+            documents.run(current, extractor)
+    if "chunks" in stages:
+        with _timed(report, "chunks"):
+            chunks.run(current)
+    for part in current.parts(_pending_tokens(current), max_tokens=_TOKENS_PER_FLIP):
+        if "embeddings" in stages:
+            with _timed(report, "embeddings"):
+                embeddings.run(part)
+        if "qdrant_collection" in stages:
+            with _timed(report, "qdrant_collection"):
+                qdrant_collection.run(part)
+
+
+def _pending_tokens(current: Slice) -> dict[UUID, int]:
+    with current.bench.ledger.begin() as connection:
+        return pending_tokens(connection, current.generation.id, list(current.open))
 
 
 @contextmanager

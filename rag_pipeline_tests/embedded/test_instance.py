@@ -118,12 +118,14 @@ def test_what_a_killed_owner_started_is_ended_and_strangers_are_not(tmp_path: Pa
         subprocess.Popen(sleep, env=of_another) as neighbour,
         subprocess.Popen(sleep) as stranger,
     ):
-        with own_data_dir(tmp_path):
-            assert not runs(leftover.pid)
-        assert neighbour.poll() is None
-        assert stranger.poll() is None
-        neighbour.kill()
-        stranger.kill()
+        try:
+            with own_data_dir(tmp_path):
+                assert not runs(leftover.pid)
+            assert neighbour.poll() is None
+            assert stranger.poll() is None
+        finally:
+            for one in (leftover, neighbour, stranger):
+                one.kill()
 
 
 def test_a_folder_that_cannot_be_made_is_a_sentence(tmp_path: Path) -> None:

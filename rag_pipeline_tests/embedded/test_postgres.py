@@ -109,14 +109,17 @@ def test_a_recycled_pid_neither_stops_the_start_nor_is_killed(folder: Path) -> N
         left_behind = pid_file.read_text().split("\n")
         os.kill(server.pid, signal.SIGKILL)
         assert wait_until(lambda: postgres_leftovers(folder / "postgres") == [])
-    with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"]) as stranger:
-        owner_of_files = (folder / "postgres" / "PG_VERSION").stat()
+    server_user = (folder / "postgres" / "PG_VERSION").stat()
+    # Of the server's own user: PostgreSQL takes only such a process for another server.
+    with subprocess.Popen(["sleep", "600"], user=server_user.st_uid if os.geteuid() == 0 else None) as stranger:
         pid_file.write_text("\n".join([str(stranger.pid), *left_behind[1:]]))
-        os.chown(pid_file, owner_of_files.st_uid, owner_of_files.st_gid)
-        with EmbeddedPostgres(folder, is_durable=False) as server:
-            assert _scalar(server.url, "SELECT 1") == 1
-        assert stranger.poll() is None
-        stranger.kill()
+        os.chown(pid_file, server_user.st_uid, server_user.st_gid)
+        try:
+            with EmbeddedPostgres(folder, is_durable=False) as server:
+                assert _scalar(server.url, "SELECT 1") == 1
+            assert stranger.poll() is None
+        finally:
+            stranger.kill()
 
 
 @pytest.mark.parametrize("name", ["with space", "comma, quote ' and ü", "l" * 150, "100%"])

@@ -1,6 +1,7 @@
 """A slice: the documents a run works on together, and how each of them ended so far."""
 
 import time
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 from uuid import UUID
@@ -65,6 +66,25 @@ class Slice:
         state = DocumentState.ended_by(reason)
         self.endings.append(Ending(document, state, reason, detail or None, facts))
         self.report.not_indexed(document.path, reason.value, detail, is_failure=state is DocumentState.FAILED)
+
+    def parts(self, token_counts: Mapping[UUID, int], *, max_tokens: int) -> "Iterator[Slice]":
+        """The slice in parts of about `max_tokens` each (one document at least), in the order of the claim.
+
+        What was claimed first is searchable first, and a book does not keep what stands before it waiting. Endings go
+        with the last part, so that what replaces a document is there before it is gone.
+        """
+        part, tokens = self._part(), 0
+        for document in list(self.open.values()):
+            part.open[document.id] = document
+            tokens += token_counts.get(document.id, 0)
+            if tokens >= max_tokens:
+                yield part
+                part, tokens = self._part(), 0
+        part.endings, part.unchanged = self.endings, self.unchanged
+        yield part
+
+    def _part(self) -> "Slice":
+        return replace(self, open={}, endings=[], unchanged=[])
 
     def keep_lease(self) -> None:
         """Extend the lease when a good part of it has passed; long stages call this as they go."""

@@ -104,7 +104,6 @@ def upgrade() -> None:
         sa.CheckConstraint(_STATES, name=op.f("ck_documents_state")),
         sa.ForeignKeyConstraint(["collection"], ["rag.collections.key"], name=op.f("fk_documents_collection")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_documents")),
-        sa.UniqueConstraint("collection", "path_bytes", name=op.f("uq_documents_collection")),
         schema="rag",
     )
     op.create_index("ix_documents_content_hash", "documents", ["content_hash"], unique=False, schema="rag")
@@ -117,7 +116,11 @@ def upgrade() -> None:
         postgresql_where=sa.text("seen_seq > done_seq"),
     )
     op.create_index(
-        "ix_documents_listing", "documents", ["collection", "state", "path_bytes"], unique=False, schema="rag"
+        "ix_documents_listing",
+        "documents",
+        ["collection", sa.text("substr(path_bytes, 1, 500)")],
+        unique=False,
+        schema="rag",
     )
     op.create_index(
         "ix_documents_vanished",
