@@ -72,7 +72,7 @@ class EmbeddingSettings(BaseModel):
 class ChunkingSettings(BaseModel):
     """How text is cut. A change is a new IndexSpec."""
 
-    max_tokens: int = Field(default=250, ge=16, description="longest chunk, in the model's own tokens")
+    max_tokens: int = Field(default=256, ge=16, description="longest chunk, in the model's own tokens")
     overlap_tokens: int = Field(
         default=20, ge=0, description="end of a chunk repeated at the start of the next, in tokens"
     )

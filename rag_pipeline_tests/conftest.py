@@ -6,7 +6,7 @@ A workbench over them, with a model that costs nothing, is `rag_pipeline_tests.w
 import ipaddress
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import psycopg
@@ -56,6 +56,12 @@ def misplaced(node_ids: Sequence[str]) -> list[str]:
     return [node_id for node_id in node_ids if not _SLOW_FOLDERS & set(Path(node_id.split("::", 1)[0]).parts)]
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Warnings are errors, but for those that a library gives itself, where we can do nothing."""
+    # Dagster 1.13.27 looks at every attribute of a resource class, the deprecated ones of pydantic too.
+    config.addinivalue_line("filterwarnings", r"ignore:The `__\w+__` attribute is deprecated.*:DeprecationWarning")
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The tier guard: a slow test cannot hide in a fast folder."""
     slow = [item.nodeid for item in items if any(item.get_closest_marker(marker) for marker in _SLOW_MARKERS)]
@@ -81,17 +87,15 @@ def ledger_template(postgres_url: str) -> str:
 @pytest.fixture
 def empty_database_url(postgres_url: str) -> Iterator[str]:
     """A database with nothing in it."""
-    url = fresh_database(postgres_url)
-    yield url
-    _drop(url)
+    with temporary_database(postgres_url) as url:
+        yield url
 
 
 @pytest.fixture
 def database_url(postgres_url: str, ledger_template: str) -> Iterator[str]:
     """An empty ledger."""
-    url = fresh_database(postgres_url, template=ledger_template)
-    yield url
-    _drop(url)
+    with temporary_database(postgres_url, template=ledger_template) as url:
+        yield url
 
 
 @pytest.fixture(scope="session")
@@ -123,7 +127,11 @@ def workshop(database_url: str, clean_qdrant_url: str, tmp_path: Path) -> Iterat
         yield workshop
 
 
-def _drop(url: str) -> None:
+@contextmanager
+def temporary_database(server_url: str, *, template: str | None = None) -> Iterator[str]:
+    """The URL of a new database, which is dropped at the end."""
+    url = fresh_database(server_url, template=template)
+    yield url
     name = database_name(url)
     with psycopg.connect(libpq_url(with_database(url, "postgres")), autocommit=True) as connection:
         connection.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())

@@ -204,7 +204,10 @@ class Workshop:
                 return {}
             rows = connection.execute(
                 sa.select(
-                    *(chunks.c[name] for name in ("chunk_id", "ordinal", "page", "start", "end", "token_count", "text")),
+                    *(
+                        chunks.c[name]
+                        for name in ("chunk_id", "ordinal", "page", "start", "end", "token_count", "text")
+                    ),
                     documents.c.path,
                 )
                 .join(documents, documents.c.id == chunks.c.document_id)

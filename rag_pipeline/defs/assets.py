@@ -64,7 +64,7 @@ def collection_assets(
     report = ingest_collection(
         workbench.bench,
         context.partition_key,
-        run_id=context.run_id,
+        run_id=context.run.run_id,
         stages=selected,
         is_somebody_waiting=lambda: _is_a_run_waiting(context.instance),
         on_slice=lambda so_far: _log(context, so_far),

@@ -82,7 +82,7 @@ def _not_searchable(report: IngestReport) -> str:
 def _cell(text: str) -> str:
     """`text` inside a Markdown table: file names are hostile, and a table cell is one line."""
     shown = "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)
-    for char in "\\|`<>[]*_&":
+    for char in "\\&|`<>[]*_":  # & before <, which brings one of its own
         shown = shown.replace(char, f"\\{char}" if char != "<" else "&lt;")
     return shown[:200]
 

@@ -27,7 +27,7 @@ class ChunkingSpec:
 
     max_tokens: int
     overlap_tokens: int
-    algorithm: str = "sentences/1"
+    algorithm: str = "even-sentences/1"
 
 
 @dataclass(frozen=True, slots=True)

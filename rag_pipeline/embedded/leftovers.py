@@ -79,7 +79,9 @@ def end(running: Iterable[psutil.Process], *, grace_s: float, first_signal: int 
 
 
 def _marked() -> Iterable[tuple[psutil.Process, str]]:
-    own = {os.getpid(), *(parent.pid for parent in psutil.Process().parents())}
+    own = {os.getpid()}
+    with suppress(psutil.NoSuchProcess):  # an ancestor that ends just now is none of the marked ones
+        own |= {parent.pid for parent in psutil.Process().parents()}
     for running in psutil.process_iter():
         if running.pid in own:
             continue

@@ -1,7 +1,7 @@
 """What the services work with: the stores, the model and the rules. Made from settings in `composition`."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -74,8 +74,15 @@ class Workbench:
     scratch_dir: Path
 
     def wanted_spec(self) -> IndexSpec:
-        """The IndexSpec that the settings ask for."""
-        return IndexSpec(chunking=self.chunking, model=self.model.local.spec, sparse_encoder=self.sparse.name)
+        """The IndexSpec that the settings ask for; chunks are never longer than the model reads."""
+        model = self.model.local.spec
+        max_tokens = min(self.chunking.max_tokens, model.max_tokens)
+        chunking = replace(
+            self.chunking,
+            max_tokens=max_tokens,
+            overlap_tokens=min(self.chunking.overlap_tokens, max_tokens // 2),
+        )
+        return IndexSpec(chunking=chunking, model=model, sparse_encoder=self.sparse.name)
 
     def close(self) -> None:
         """Give up the connections."""

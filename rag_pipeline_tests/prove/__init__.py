@@ -1,0 +1,1 @@
+"""Promises that need thousands of repetitions: `make prove`."""
