@@ -74,7 +74,7 @@ class ChunkingSettings(BaseModel):
 
     max_tokens: int = Field(default=256, ge=16, description="longest chunk, in the model's own tokens")
     overlap_tokens: int = Field(
-        default=20, ge=0, description="end of a chunk repeated at the start of the next, in tokens"
+        default=64, ge=0, description="end of a chunk repeated at the start of the next, in tokens"
     )
 
     @model_validator(mode="after")

@@ -233,13 +233,7 @@ class Workshop:
             return {}
         found, rest = self.bench.qdrant.scroll(physical, limit=10_000, with_payload=True, with_vectors=[DENSE_VECTOR])
         assert rest is None
-        answer = {}
-        for point in found:
-            payload = dict(point.payload or {})
-            del payload["ingested_at"]
-            vector: Any = point.vector
-            answer[str(point.id)] = (payload, [round(value, 5) for value in vector[DENSE_VECTOR]])
-        return answer
+        return {str(point.id): _written(point.payload or {}, point.vector) for point in found}
 
     def whole_state(self, collection: str = "papers") -> dict[str, Any]:
         """All that a user could tell apart, and that the stores agree on it."""
@@ -252,6 +246,11 @@ class Workshop:
             "chunks": live,
             "points": in_qdrant,
         }
+
+
+def _written(payload: dict[str, Any], vectors: Any) -> tuple[dict[str, Any], list[float]]:  # noqa: ANN401 - Qdrant's
+    kept = {name: value for name, value in payload.items() if name != "ingested_at"}
+    return kept, [round(value, 5) for value in vectors[DENSE_VECTOR]]
 
 
 def words(seed: str, count: int) -> str:

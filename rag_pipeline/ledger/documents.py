@@ -143,26 +143,31 @@ def mark_returned(connection: sa.Connection, collection: str, paths: Sequence[by
 
 
 def list_vanished(connection: sa.Connection, collection: str) -> list[tuple[Vanished, datetime]]:
-    """Documents whose file is gone and whose deletion nobody asked for yet, with the moment they vanished.
+    """Documents whose file is gone and whose deletion nobody asked for yet, with the moment they vanished."""
+    rows = connection.execute(
+        sa.select(documents.c.id, documents.c.content_hash, documents.c.vanished_at)
+        .where(documents.c.collection == collection, documents.c.vanished_at.is_not(None))
+        .where(documents.c.state != _DELETED, ~documents.c.is_delete_wanted)
+        .order_by(documents.c.id)
+    )
+    return [(Vanished(row.id, row.content_hash and bytes(row.content_hash)), row.vanished_at) for row in rows]
 
-    Left out, for now, are those that may only have been moved: a file of the same size waits to be read. Were they
-    deleted before that one is searchable, a renamed folder would be dark meanwhile.
+
+def maybe_moved(connection: sa.Connection, ids: Iterable[UUID]) -> set[UUID]:
+    """Those of these documents that may only have been moved: a file of the same size waits to be read.
+
+    Were they deleted before that one is searchable, what a renamed folder holds would be dark meanwhile.
     """
     other = documents.alias("other")
-    may_be_it = sa.and_(
+    is_due_with_its_size = sa.and_(
         other.c.seen_seq > other.c.done_seq,
         other.c.vanished_at.is_(None),
         other.c.not_before <= sa.func.now(),
         other.c.seen_size_bytes == documents.c.seen_size_bytes,
         other.c.id != documents.c.id,
     )
-    rows = connection.execute(
-        sa.select(documents.c.id, documents.c.content_hash, documents.c.vanished_at)
-        .where(documents.c.collection == collection, documents.c.vanished_at.is_not(None))
-        .where(documents.c.state != _DELETED, ~documents.c.is_delete_wanted, ~sa.exists().where(may_be_it))
-        .order_by(documents.c.id)
-    )
-    return [(Vanished(row.id, row.content_hash and bytes(row.content_hash)), row.vanished_at) for row in rows]
+    among = documents.c.id == sa.any_(sa.literal(list(ids), sa.ARRAY(sa.Uuid)))
+    return set(connection.scalars(sa.select(documents.c.id).where(among, sa.exists().where(is_due_with_its_size))))
 
 
 def present_hashes(connection: sa.Connection, hashes: Iterable[bytes]) -> set[bytes]:

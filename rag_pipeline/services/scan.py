@@ -144,7 +144,8 @@ def _guard(ledger: Ledger, collection: Collection, trouble: str | None, rules: I
             rule=rules.guard,
             root_trouble=trouble,
         )
-        documents.want_deleted(connection, decision.released)
+        waiting = documents.maybe_moved(connection, decision.released)
+        documents.want_deleted(connection, [document for document in decision.released if document not in waiting])
         collections.set_held_deletions(connection, collection.key, len(decision.held), decision.reason)
     return len(decision.held)
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
+from rag_pipeline.defs import resources
 from rag_pipeline.embedding.local_model import LocalModel
 from rag_pipeline.services.workbench import Model
 from rag_pipeline.settings import Settings
@@ -20,7 +21,9 @@ def instance() -> Iterator[dg.DagsterInstance]:
 
 
 @pytest.fixture
-def project(workshop: Workshop, default_model: LocalModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workshop:
+def project(
+    workshop: Workshop, default_model: LocalModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Workshop]:
     """A workshop that the environment describes, as `rag-pipeline up` does for its children."""
     data_dir = tmp_path / "data"
     data_dir.mkdir()
@@ -41,7 +44,14 @@ def project(workshop: Workshop, default_model: LocalModel, tmp_path: Path, monke
         model=Model(lambda: default_model, runtime="onnx", threads=1),
         chunking=type(workshop.bench.chunking)(**settings.chunking.model_dump()),
     )
-    return workshop
+    yield workshop
+    forget_process()
+
+
+def forget_process() -> None:
+    """The workbench of this process is made anew by whoever asks next, as in another process."""
+    resources._bench_of_this_process().close()
+    resources._bench_of_this_process.cache_clear()
 
 
 @pytest.fixture

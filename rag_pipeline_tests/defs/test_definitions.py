@@ -116,11 +116,11 @@ def test_materializing_only_documents_leaves_the_rest_due(
 def test_a_run_of_many_files_has_few_events(
     defs: dg.Definitions, instance: dg.DagsterInstance, project: Workshop
 ) -> None:
+    folder = project.path("papers")
+    folder.mkdir()
     for n in range(300):
-        path = project.path(f"papers/{n}.txt")
-        path.parent.mkdir(exist_ok=True)
-        path.write_text(f"word{n}")
-    project.let_time_pass(path)
+        (folder / f"{n}.txt").write_text(f"word{n}")
+    project.let_time_pass(folder / "299.txt")
     project.rule(max_documents=10)
     project.scan()
     result = run_ingest(defs, instance)
@@ -167,12 +167,11 @@ def test_checks_show_the_verdicts_and_name_what_fails(
 def _checks(defs: dg.Definitions, instance: dg.DagsterInstance) -> dict[str, Any]:
     graph = defs.resolve_asset_graph()
     job = dg.define_asset_job("checks", selection=dg.AssetSelection.checks(*graph.asset_check_keys))
-    # A fresh process each time, as a run has: the resource keeps its workbench.
-    from rag_pipeline.definitions import build_definitions
-    from rag_pipeline.settings import Settings
-
-    fresh = dg.Definitions.merge(build_definitions(Settings()), dg.Definitions(jobs=[job]))
-    result = fresh.resolve_job_def("checks").execute_in_process(instance=instance)
+    result = (
+        dg.Definitions.merge(defs, dg.Definitions(jobs=[job]))
+        .resolve_job_def("checks")
+        .execute_in_process(instance=instance)
+    )
     return {evaluation.check_name: evaluation for evaluation in result.get_asset_check_evaluations()}
 
 

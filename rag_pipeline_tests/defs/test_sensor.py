@@ -4,6 +4,7 @@ from uuid import uuid4
 
 import dagster as dg
 import pytest
+from dagster._core.definitions.partitions.context import partition_loading_context
 from dagster._core.definitions.sensor_definition import SensorExecutionData
 
 from rag_pipeline.defs.jobs import ingest
@@ -14,8 +15,9 @@ from rag_pipeline_tests.workshop import Workshop
 
 def tick(defs: dg.Definitions, instance: dg.DagsterInstance) -> SensorExecutionData:
     """One tick, with its dynamic partitions added as the daemon does."""
-    context = dg.build_sensor_context(instance=instance, resources={"workbench": WorkbenchResource()})
-    answer = defs.get_repository_def().get_sensor_def("uploads").evaluate_tick(context)
+    context = dg.build_sensor_context(instance=instance, definitions=defs, resources={"workbench": WorkbenchResource()})
+    with partition_loading_context(dynamic_partitions_store=instance):
+        answer = defs.get_repository_def().get_sensor_def("uploads").evaluate_tick(context)
     for request in answer.dynamic_partitions_requests or []:
         assert isinstance(request, dg.AddDynamicPartitionsRequest)
         instance.add_dynamic_partitions(request.partitions_def_name, list(request.partition_keys))
@@ -152,8 +154,8 @@ def test_replaced_points_get_a_run_that_deletes_them(
     assert asked_for(tick(defs, instance)) == []
 
 
-def test_held_deletions_and_unsettled_files_are_the_reason(
-    defs: dg.Definitions, instance: dg.DagsterInstance, project: Workshop, monkeypatch: pytest.MonkeyPatch
+def test_deletions_that_wait_for_a_person_are_the_reason(
+    defs: dg.Definitions, instance: dg.DagsterInstance, project: Workshop
 ) -> None:
     project.put("papers/a.txt", "words")
     project.catch_up()
@@ -162,11 +164,12 @@ def test_held_deletions_and_unsettled_files_are_the_reason(
     assert answer.skip_message
     assert "confirm-deletions" in answer.skip_message
 
-    monkeypatch.setenv("RAG_INGEST__SETTLE_S", "60")
-    from rag_pipeline.definitions import build_definitions
-    from rag_pipeline.settings import Settings
 
-    project.put("fresh/b.txt", "words")
-    answer = tick(build_definitions(Settings()), instance)
+def test_files_still_being_written_are_the_reason(
+    defs: dg.Definitions, instance: dg.DagsterInstance, project: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RAG_INGEST__SETTLE_S", "60")
+    project.put("papers/b.txt", "words")
+    answer = tick(defs, instance)
     assert answer.skip_message
     assert "still being written" in answer.skip_message

@@ -11,7 +11,9 @@ from rag_pipeline_tests.workshop import Workshop
 
 @pytest.mark.prove
 @pytest.mark.timeout(3600)
-@settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(
+    max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(history=histories)
 def test_any_history_ends_as_a_fresh_ingest(
     workshop: Workshop, tmp_path: Path, history: list[tuple[str, str, str]]

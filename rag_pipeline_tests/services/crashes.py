@@ -17,7 +17,7 @@ from rag_pipeline_tests.workshop import Workshop, words
 _WRITES = ("upsert", "delete", "batch_update_points", "create_collection", "create_payload_index")
 
 
-class Interruption(Exception):
+class InterruptionError(Exception):
     """A fault that nobody expects."""
 
 
@@ -66,14 +66,14 @@ class CountingQdrant:
             answer = method(*arguments, **options)
             self._steps.step()
             if name == self._steps.die_after:
-                raise Interruption
+                raise InterruptionError
             return answer
 
         return counted
 
 
 def raise_interruption() -> None:
-    raise Interruption
+    raise InterruptionError
 
 
 def kill_ourselves() -> None:
@@ -99,7 +99,7 @@ def interrupted(
     )
     try:
         Workshop(bench, workshop.database_url, workshop.qdrant_url).ingest()
-    except Interruption:
+    except InterruptionError:
         pass
     finally:
         ledger.close()
@@ -112,9 +112,7 @@ def put_first_version(workshop: Workshop) -> None:
     workshop.put("papers/c.pdf", pdf([text_page("one page"), text_page("a second page")]))
     workshop.put("papers/d.txt", "goes away")
     workshop.put("papers/e.pdf", b"%PDF-1.7\nbroken")
-    for path in workshop.path("papers").iterdir():
-        os.utime(path, ns=(10**18, 10**18))
-    workshop.let_time_pass(path)
+    _date_all(workshop, 10**18)
 
 
 def put_second_version(workshop: Workshop) -> None:
@@ -123,9 +121,15 @@ def put_second_version(workshop: Workshop) -> None:
     workshop.path("papers/d.txt").unlink()
     workshop.put("papers/e.pdf", pdf([text_page("mended")]))
     workshop.put("papers/f.txt", words("phi", 10))
-    for path in workshop.path("papers").iterdir():
-        os.utime(path, ns=(10**18 + 10**9, 10**18 + 10**9))
-    workshop.let_time_pass(path)
+    _date_all(workshop, 10**18 + 10**9)
+
+
+def _date_all(workshop: Workshop, mtime_ns: int) -> None:
+    """Dates are part of the payload: equal ones make two histories comparable."""
+    paths = list(workshop.path("papers").iterdir())
+    for path in paths:
+        os.utime(path, ns=(mtime_ns, mtime_ns))
+    workshop.let_time_pass(paths[-1])
 
 
 def finish(workshop: Workshop) -> dict[str, Any]:

@@ -8,7 +8,12 @@ from rag_pipeline_tests.services.histories import check_history, histories
 from rag_pipeline_tests.workshop import Workshop
 
 
-@settings(max_examples=5, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
+@settings(
+    max_examples=5,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+    derandomize=True,
+)
 @given(history=histories)
 def test_any_history_ends_as_a_fresh_ingest(
     workshop: Workshop, tmp_path: Path, history: list[tuple[str, str, str]]

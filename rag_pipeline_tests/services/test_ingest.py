@@ -101,9 +101,12 @@ def test_a_renamed_file_costs_no_embedding(workshop: Workshop) -> None:
 
     workshop.path("papers/0.txt").rename(workshop.path("papers/renamed.txt"))
     workshop.let_time_pass(workshop.path("papers/renamed.txt"))
-    report = workshop.catch_up()
+    came = workshop.catch_up()
+    went = workshop.catch_up()
 
-    assert (report.embedded, report.deleted, report.indexed) == (0, 1, 1)
+    # The old name goes once the new one is searchable: in no moment is the text dark.
+    assert (came.embedded, came.deleted, came.indexed) == (0, 0, 1)
+    assert (went.embedded, went.deleted, went.indexed) == (0, 1, 0)
     assert workshop.found_paths(words("word0x", 40), limit=1) == ["renamed.txt"]
     assert workshop.states()["0.txt"] == ("deleted", None)
     workshop.whole_state()
@@ -289,10 +292,10 @@ def test_only_the_first_stages_leave_the_rest_due(workshop: Workshop) -> None:
     report = workshop.ingest(stages=("documents",))
 
     assert (report.extracted, report.chunks) == (3, 0)
-    assert {state for state, _ in workshop.states().values()} == {"chunking", "extracting"}
+    assert {state for state, _ in workshop.states().values()} == {"chunking", "failed"}
     assert needing(workshop) == ["papers"]
     report = workshop.ingest()
-    assert (report.extracted, report.indexed, report.failed) == (0, 3, 1)
+    assert (report.extracted, report.indexed, report.failed) == (0, 3, 0)
     assert needing(workshop) == []
     workshop.whole_state()
 

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from rag_pipeline.domain.states import DocumentState
 from rag_pipeline.errors import ReasonCode
-from rag_pipeline.ledger import work
+from rag_pipeline.ledger import chunks, work
 from rag_pipeline.ledger.generations import Generation
 from rag_pipeline.ledger.work import Claimed
 from rag_pipeline.services.report import IngestReport
@@ -61,11 +61,19 @@ class Slice:
         del self.open[document.id]
 
     def end(self, document: Claimed, reason: ReasonCode, detail: str, **facts: Any) -> None:  # noqa: ANN401
-        """Note that a document will not be searchable for `reason`; the flip makes it so."""
+        """Note that a document will not be searchable for `reason`: at once, or with the flip that hides its chunks."""
         self.leave(document)
-        state = DocumentState.ended_by(reason)
-        self.endings.append(Ending(document, state, reason, detail or None, facts))
-        self.report.not_indexed(document.path, reason.value, detail, is_failure=state is DocumentState.FAILED)
+        ending = Ending(document, DocumentState.ended_by(reason), reason, detail or None, facts)
+        is_failure = ending.state is DocumentState.FAILED
+        self.report.not_indexed(document.path, reason.value, detail, is_failure=is_failure)
+        if document.indexed_hash is not None:
+            self.endings.append(ending)
+            return
+        with self.bench.ledger.begin() as connection:
+            chunks.replace_pending(connection, self.generation.id, document.id, [])
+            work.finish(
+                connection, document.id, ending.state, seq=document.seq, reason=reason, detail=ending.detail, **facts
+            )
 
     def parts(self, token_counts: Mapping[UUID, int], *, max_tokens: int) -> "Iterator[Slice]":
         """The slice in parts of about `max_tokens` each (one document at least), in the order of the claim.
