@@ -1,5 +1,7 @@
 """From settings to a workbench: the one place where the parts are put together."""
 
+from functools import cache
+
 from rag_pipeline.domain.deletions import GuardRule
 from rag_pipeline.domain.spec import ChunkingSpec
 from rag_pipeline.embedding.local_model import LocalModel
@@ -42,6 +44,15 @@ def build_workbench(settings: Settings, *, pool_size: int = 5) -> Workbench:
         uploads_dir=settings.uploads_dir,
         scratch_dir=settings.data_dir / "scratch",
     )
+
+
+@cache
+def workbench_of_this_process() -> Workbench:
+    """The workbench of this process's settings, made once.
+
+    Dagster makes a new resource for each sensor tick: a workbench each would leave its connections behind.
+    """
+    return build_workbench(Settings())
 
 
 def prepare_model(settings: Settings) -> LocalModel:

@@ -8,16 +8,23 @@
     │   ├── InstanceNotRunningError
     │   ├── PortInUseError
     │   ├── DiskFullError
+    │   ├── OpenToNetworkError        a server without a key would be reachable from outside
     │   └── IndexSpecChangedError     settings ask for another index than the one that exists
     ├── DocumentError             one document will not work as it is; a value, recorded on the document
+    ├── FileUnsettledError        a file cannot be read just now; the caller queues it again (retryable)
+    │   ├── FileVanishedError
+    │   ├── FileChangingError
+    │   └── FolderMissingError
     ├── StoreUnavailableError     PostgreSQL or Qdrant does not answer (retryable)
     │   ├── LedgerUnavailableError
     │   └── VectorStoreUnavailableError
+    ├── SearchDeadlineError       a search took longer than it may (retryable)
     ├── CollectionBusyError       another writer holds the collection (retryable)
     ├── ModelError                the embedding model cannot be found, loaded or trusted
     ├── AllDocumentsFailedError   a run tried many documents and every one failed
     ├── IndexIntegrityError       a store answered something that must not be
-    └── StartupError              a server of the instance did not start
+    ├── StartupError              a server of the instance did not start
+    └── RestError                 Qdrant's own error answers: `embedded.qdrant.problems`
 
 `retryable` and `code` are class attributes, so each question has one answer:
 Dagster retries what is retryable, the API answers `code` as problem+json.
@@ -147,6 +154,12 @@ class DiskFullError(UsageError):
     code = "disk_full"
 
 
+class OpenToNetworkError(UsageError):
+    """A server without an API key would be reachable from outside this machine."""
+
+    code = "open_to_network"
+
+
 class IndexSpecChangedError(UsageError):
     """The settings ask for another IndexSpec than that of the live generation."""
 
@@ -163,6 +176,31 @@ class DocumentError(RagPipelineError):
         super().__init__(f"{reason.value}: {detail}" if detail else reason.value)
         self.reason = reason
         self.detail = detail
+
+
+class FileUnsettledError(RagPipelineError):
+    """A file cannot be read just now."""
+
+    code = "file_unsettled"
+    retryable = True
+
+
+class FileVanishedError(FileUnsettledError):
+    """The file is no longer there; the scan decides what that means."""
+
+    code = "file_vanished"
+
+
+class FileChangingError(FileUnsettledError):
+    """The file was written to while it was read."""
+
+    code = "file_changing"
+
+
+class FolderMissingError(FileUnsettledError):
+    """The collection's folder itself cannot be opened: that says nothing about its files."""
+
+    code = "folder_missing"
 
 
 class StoreUnavailableError(RagPipelineError):
@@ -182,6 +220,13 @@ class VectorStoreUnavailableError(StoreUnavailableError):
     """Qdrant does not answer."""
 
     code = "vector_store_unavailable"
+
+
+class SearchDeadlineError(RagPipelineError):
+    """A search took longer than it may; the stores are slow or overloaded."""
+
+    code = "search_deadline"
+    retryable = True
 
 
 class CollectionBusyError(RagPipelineError):

@@ -14,8 +14,8 @@ from rag_pipeline.services.workbench import Workbench
 _DESCRIPTION = "Searches the collections that rag_pipeline keeps. Errors are `application/problem+json` with a `code`."
 
 
-def build_app(bench: Workbench) -> FastAPI:
-    """The API over `bench`, which it closes at its end."""
+def build_app(bench: Workbench, *, search_deadline_s: float = 10.0) -> FastAPI:
+    """The API over `bench`, which it closes at its end; a search that takes longer than the deadline is given up."""
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
@@ -26,6 +26,7 @@ def build_app(bench: Workbench) -> FastAPI:
 
     app = FastAPI(title="rag_pipeline", version=rag_pipeline.__version__, description=_DESCRIPTION, lifespan=lifespan)
     app.state.bench = bench
+    app.state.search_deadline_s = search_deadline_s
     app.include_router(routes_search.router, prefix="/api/v1")
     app.include_router(routes_collections.router, prefix="/api/v1")
     app.include_router(routes_health.router)

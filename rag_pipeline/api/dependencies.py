@@ -11,4 +11,9 @@ def _workbench(request: Request) -> Workbench:
     return cast("Workbench", request.app.state.bench)
 
 
+def _search_deadline_s(request: Request) -> float:
+    return float(request.app.state.search_deadline_s)
+
+
 Bench = Annotated[Workbench, Depends(_workbench)]
+SearchDeadline = Annotated[float, Depends(_search_deadline_s)]

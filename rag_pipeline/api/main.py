@@ -4,4 +4,5 @@ from rag_pipeline.api.app import build_app
 from rag_pipeline.composition import build_workbench
 from rag_pipeline.settings import Settings
 
-app = build_app(build_workbench(Settings(), pool_size=20))
+_settings = Settings()
+app = build_app(build_workbench(_settings, pool_size=20), search_deadline_s=_settings.api.search_deadline_s)

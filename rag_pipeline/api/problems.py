@@ -13,6 +13,7 @@ from rag_pipeline.errors import (
     IndexSpecChangedError,
     ModelError,
     RagPipelineError,
+    SearchDeadlineError,
     StoreUnavailableError,
     UsageError,
 )
@@ -25,6 +26,7 @@ _STATUS: dict[type[RagPipelineError], HTTPStatus] = {
     UsageError: HTTPStatus.BAD_REQUEST,
     StoreUnavailableError: HTTPStatus.SERVICE_UNAVAILABLE,
     ModelError: HTTPStatus.SERVICE_UNAVAILABLE,
+    SearchDeadlineError: HTTPStatus.SERVICE_UNAVAILABLE,
 }
 _RETRY_AFTER_S = "5"
 

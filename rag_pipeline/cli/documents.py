@@ -45,8 +45,8 @@ def ingest(
         if connection.instance is None:
             from rag_pipeline.cli.local_run import local_run
 
-            with local_run(collection):
-                rows = follow_with_progress(bench.ledger, submitted)
+            with local_run(collection) as is_running:
+                rows = follow_with_progress(bench.ledger, submitted, is_worked_on=is_running)
         else:
             rows = follow_with_progress(bench.ledger, submitted)
     states = Counter(row.state for row in rows)

@@ -3,7 +3,7 @@
 import logging
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -13,8 +13,10 @@ _QUIET: dict[str, Any] = {"loggers": {"console": {"config": {"log_level": "CRITI
 
 
 @contextmanager
-def local_run(collection: str) -> Iterator[None]:
+def local_run(collection: str) -> Iterator[Callable[[], bool]]:
     """Run the job beside the block, recorded in the instance's Dagster storage like any other run.
+
+    Yields whether the run still goes on: what has not ended when it no longer does will not.
 
     Raises:
         StartupError: the run failed; Dagster's own log of it is in the UI of the next `up`.
@@ -23,7 +25,7 @@ def local_run(collection: str) -> Iterator[None]:
     runner = threading.Thread(target=_run, args=(collection, outcome), name="ingest")
     runner.start()
     try:
-        yield
+        yield runner.is_alive
     finally:
         runner.join()
     if outcome:

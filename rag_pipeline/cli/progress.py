@@ -1,7 +1,9 @@
 """What a person sees of servers as they run: a live table on a terminal, lines elsewhere, one line with --json."""
 
 import json
+import os
 import shlex
+import shutil
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -143,12 +145,21 @@ def _next_steps(instance: RunningInstance) -> Text:
     # Other commands find the instance by its data folder.
     is_default = Path(instance.data_dir) == project_dir() / ".data"
     option = "" if is_default else f" --data-dir {shlex.quote(instance.data_dir)}"
+    command = _command()
     return Text(
         f"\nReady.\n"
-        f"Search:         rag-pipeline search {example}{option}\n"
+        f"Search:         {command} search {example}{option}\n"
         f"Add documents:  copy them into {instance.uploads_dir}/COLLECTION/\n"
         f"Query API:      {instance.api_url}/docs\n"
         f"Dagster UI:     {instance.dagster_url}\n"
         f"Logs:           {instance.data_dir}/logs\n"
-        f"Stop:           Ctrl-C, or rag-pipeline stop{option}\n"
+        f"Stop:           Ctrl-C, or {command} stop{option}\n"
     )
+
+
+def _command() -> str:
+    """How the command can be typed where `up` was: by its name when it is on the PATH, else by its path."""
+    path = Path(sys.argv[0])
+    if shutil.which("rag-pipeline") == str(path):
+        return "rag-pipeline"
+    return shlex.quote(os.path.relpath(path) if path.is_relative_to(Path.cwd()) else str(path))

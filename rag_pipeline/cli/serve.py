@@ -135,11 +135,31 @@ def upgrade_ledger(data_dir: DataDir = None, uploads_dir: UploadsDir = None, por
 @commands.command("prepare-model")
 def prepare_model(data_dir: DataDir = None, uploads_dir: UploadsDir = None, ports_from: PortsFrom = None) -> None:
     """Find, check and export the embedding model (`up` does it for you; the first time takes a while)."""
-    from rag_pipeline import composition
+    from rag_pipeline.composition import prepare_model as prepare
 
     settings = settings_from(data_dir=data_dir, uploads_dir=uploads_dir, ports_from=ports_from)
-    model = composition.prepare_model(settings)
+    model = prepare(settings)
     typer.echo(f"{settings.embedding.model} is ready in {model.folder}.")
+
+
+@commands.command("check-index")
+def check_index(data_dir: DataDir = None, uploads_dir: UploadsDir = None, ports_from: PortsFrom = None) -> None:
+    """Refuse settings that ask for another index than the collections were built with (`up` does it for you)."""
+    from rag_pipeline.cli.connect import connected
+    from rag_pipeline.composition import build_workbench
+    from rag_pipeline.services.generations import check_index_specs
+
+    settings = settings_from(data_dir=data_dir, uploads_dir=uploads_dir, ports_from=ports_from)
+    if settings.database.url is not None and settings.qdrant.url is not None:
+        bench = build_workbench(settings)
+        try:
+            check_index_specs(bench)
+        finally:
+            bench.close()
+    else:
+        with connected(settings) as connection:
+            check_index_specs(connection.bench)
+    typer.echo("Every collection is built as the settings say.")
 
 
 def _begin(settings: "Settings", *, with_samples: bool, copy: "Callable[[Path], None]") -> None:

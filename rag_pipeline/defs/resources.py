@@ -1,12 +1,9 @@
-"""The resource that every body gets: the workbench, made from settings once per process."""
-
-from functools import cache
+"""The resource that every body gets: the workbench of this process."""
 
 import dagster as dg
 
-from rag_pipeline.composition import build_workbench
+from rag_pipeline.composition import workbench_of_this_process
 from rag_pipeline.services.workbench import Workbench
-from rag_pipeline.settings import Settings
 
 
 class WorkbenchResource(dg.ConfigurableResource):
@@ -19,10 +16,4 @@ class WorkbenchResource(dg.ConfigurableResource):
     @property
     def bench(self) -> Workbench:
         """The workbench of the settings of this process."""
-        return _bench_of_this_process()
-
-
-@cache
-def _bench_of_this_process() -> Workbench:
-    # Dagster makes a new resource for each sensor tick: a workbench each would leave its connections behind.
-    return build_workbench(Settings())
+        return workbench_of_this_process()

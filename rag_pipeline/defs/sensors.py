@@ -7,7 +7,6 @@ from rag_pipeline.defs.partitions import collections_partitions
 from rag_pipeline.defs.resources import WorkbenchResource
 from rag_pipeline.services.queue import collections_needing_a_run
 from rag_pipeline.services.scan import ScanReport, scan_uploads
-from rag_pipeline.settings import IngestSettings
 
 MAX_WAITING = 2
 """Requests in the queue at a time: the ledger's order decides who is next, and it changes while they wait."""
@@ -22,7 +21,7 @@ _UNFINISHED = [
 _PARTITION_TAG = "dagster/partition"
 
 
-def build_uploads_sensor(interval_s: int = IngestSettings().scan_interval_s) -> dg.SensorDefinition:
+def build_uploads_sensor(interval_s: int) -> dg.SensorDefinition:
     """The sensor, looking every `interval_s` seconds."""
 
     @dg.sensor(

@@ -98,9 +98,10 @@ def store_specs(plan: InstancePlan, postgres: EmbeddedPostgres | None) -> list[C
 
 
 def task_specs(stores: list[ChildSpec]) -> list[ChildSpec]:
-    """What is done once per start: the ledger's schema, and the model (exported the first time, beside all else).
+    """What is done once per start: the ledger's schema, the model, a look whether the settings fit the index.
 
-    Children rather than calls: an export leaves 500 MB of torch behind, and a thread cannot be stopped by Ctrl-C.
+    The model is exported the first time, beside all else. Children rather than calls: an export leaves 500 MB of torch
+    behind, and a thread cannot be stopped by Ctrl-C.
     """
     needs = tuple(spec.name for spec in stores if spec.name == "postgres")
     return [
@@ -112,6 +113,7 @@ def task_specs(stores: list[ChildSpec]) -> list[ChildSpec]:
             is_ours=True,
             start_timeout_s=_FIRST_EXPORT_TIMEOUT_S,
         ),
+        ChildSpec(name="index", command=(*_CLI, "check-index"), needs=("ledger", "model"), is_task=True, is_ours=True),
     ]
 
 

@@ -16,33 +16,19 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from rag_pipeline.errors import DiskFullError, DocumentError, RagPipelineError, ReasonCode
+from rag_pipeline.errors import (
+    DiskFullError,
+    DocumentError,
+    FileChangingError,
+    FileVanishedError,
+    FolderMissingError,
+    ReasonCode,
+)
 
 _COPY_BYTES = 1 << 20
 _DIRECTORY_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _FILE_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 """O_NONBLOCK: opening a FIFO nobody writes to would block for ever."""
-
-
-class FileVanishedError(RagPipelineError):
-    """The file is no longer there; the scanner decides what that means."""
-
-    code = "file_vanished"
-    retryable = True
-
-
-class FileChangingError(RagPipelineError):
-    """The file was written to while it was read; the caller queues it again."""
-
-    code = "file_changing"
-    retryable = True
-
-
-class FolderMissingError(RagPipelineError):
-    """The collection's folder itself cannot be opened: that says nothing about its files."""
-
-    code = "folder_missing"
-    retryable = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ import os
 import shutil
 import stat
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID, uuid4
@@ -78,13 +78,16 @@ def register(ledger: Ledger, submitted: Submitted, *, uploads_dir: Path, rules: 
     )
 
 
-def follow(ledger: Ledger, submitted: Submitted) -> Iterator[list[DocumentRow]]:
-    """The submitted documents as they stand, again and again, until all have ended."""
+def follow(
+    ledger: Ledger, submitted: Submitted, *, is_worked_on: Callable[[], bool] = lambda: True
+) -> Iterator[list[DocumentRow]]:
+    """The submitted documents as they stand, again and again, until all have ended or nobody works on them."""
     while True:
+        is_last_look = not is_worked_on()
         with ledger.begin() as connection:
             rows = documents.list_by_id(connection, list(submitted.paths))
         yield rows
-        if all(row.is_ended for row in rows):
+        if is_last_look or all(row.is_ended for row in rows):
             return
         time.sleep(_LOOK_EVERY_S)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from rag_pipeline.defs import resources
+from rag_pipeline import composition
 from rag_pipeline.embedding.local_model import LocalModel
 from rag_pipeline.services.workbench import Model
 from rag_pipeline.settings import Settings
@@ -16,7 +16,8 @@ from rag_pipeline_tests.workshop import Workshop
 
 @pytest.fixture
 def instance() -> Iterator[dg.DagsterInstance]:
-    with dg.DagsterInstance.ephemeral() as instance:
+    # Not an ephemeral one: without a reference to it, partitions added by a tick are not found in the same tick.
+    with dg.instance_for_test() as instance:
         yield instance
 
 
@@ -50,8 +51,8 @@ def project(
 
 def forget_process() -> None:
     """The workbench of this process is made anew by whoever asks next, as in another process."""
-    resources._bench_of_this_process().close()
-    resources._bench_of_this_process.cache_clear()
+    composition.workbench_of_this_process().close()
+    composition.workbench_of_this_process.cache_clear()
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ from uuid import uuid4
 
 import dagster as dg
 import pytest
-from dagster._core.definitions.partitions.context import partition_loading_context
 from dagster._core.definitions.sensor_definition import SensorExecutionData
 
 from rag_pipeline.defs.jobs import ingest
@@ -16,8 +15,7 @@ from rag_pipeline_tests.workshop import Workshop
 def tick(defs: dg.Definitions, instance: dg.DagsterInstance) -> SensorExecutionData:
     """One tick, with its dynamic partitions added as the daemon does."""
     context = dg.build_sensor_context(instance=instance, definitions=defs, resources={"workbench": WorkbenchResource()})
-    with partition_loading_context(dynamic_partitions_store=instance):
-        answer = defs.get_repository_def().get_sensor_def("uploads").evaluate_tick(context)
+    answer = defs.get_repository_def().get_sensor_def("uploads").evaluate_tick(context)
     for request in answer.dynamic_partitions_requests or []:
         assert isinstance(request, dg.AddDynamicPartitionsRequest)
         instance.add_dynamic_partitions(request.partitions_def_name, list(request.partition_keys))

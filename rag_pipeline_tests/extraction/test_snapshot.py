@@ -13,14 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rag_pipeline.errors import DocumentError, ReasonCode
-from rag_pipeline.extraction.snapshot import (
-    FileChangingError,
-    FileVanishedError,
-    FolderMissingError,
-    Snapshot,
-    take_snapshot,
-)
+from rag_pipeline.errors import DocumentError, FileChangingError, FileVanishedError, FolderMissingError, ReasonCode
+from rag_pipeline.extraction.snapshot import Snapshot, take_snapshot
 
 _LIMIT = 10_000_000
 

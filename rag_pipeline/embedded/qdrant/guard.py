@@ -11,17 +11,11 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from rag_pipeline.embedded.qdrant.problems import BodyTooLargeError, ForbiddenError, RestError, UnauthorizedError
 from rag_pipeline.embedded.qdrant.replies import failure
-from rag_pipeline.errors import UsageError
+from rag_pipeline.errors import OpenToNetworkError
 
 _OPEN_PATHS = frozenset({"/", "/healthz", "/livez", "/readyz"})
 _DRAINED_BODIES = 8
 """How many times the limit is read and dropped, so that a client that only listens after sending gets its 413."""
-
-
-class OpenToNetworkError(UsageError):
-    """The server would answer anyone who can reach the machine."""
-
-    code = "open_to_network"
 
 
 @dataclass(frozen=True, slots=True)

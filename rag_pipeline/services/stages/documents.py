@@ -5,16 +5,16 @@ from dataclasses import replace
 
 from rag_pipeline.domain.documents import Document
 from rag_pipeline.domain.states import DocumentState
-from rag_pipeline.errors import DocumentError, ReasonCode
-from rag_pipeline.extraction.registry import extractor_versions
-from rag_pipeline.extraction.sandbox import Extractor
-from rag_pipeline.extraction.snapshot import (
+from rag_pipeline.errors import (
+    DocumentError,
     FileChangingError,
     FileVanishedError,
     FolderMissingError,
-    Snapshot,
-    take_snapshot,
+    ReasonCode,
 )
+from rag_pipeline.extraction.registry import extractor_versions
+from rag_pipeline.extraction.sandbox import Extractor
+from rag_pipeline.extraction.snapshot import Snapshot, take_snapshot
 from rag_pipeline.ledger import work
 from rag_pipeline.ledger.work import Claimed
 from rag_pipeline.services.stages.slices import Ending, Slice
