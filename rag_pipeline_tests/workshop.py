@@ -6,7 +6,7 @@
 import hashlib
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -255,15 +255,7 @@ def _written(payload: dict[str, Any], vectors: Any) -> tuple[dict[str, Any], lis
 
 def words(seed: str, count: int) -> str:
     """`count` words of sentences that only texts of this seed hold, in paragraphs."""
-    sentences = []
-    for start in range(0, count, 8):
-        sentences.append(" ".join(f"{seed}{n}" for n in range(start, min(start + 8, count))) + ".")
+    sentences = [
+        " ".join(f"{seed}{n}" for n in range(start, min(start + 8, count))) + "." for start in range(0, count, 8)
+    ]
     return "\n\n".join(" ".join(sentences[n : n + 3]) for n in range(0, len(sentences), 3))
-
-
-def wait_until(is_true: Callable[[], bool], *, timeout_s: float = 10.0) -> None:
-    """Return once `is_true()`."""
-    deadline = time.monotonic() + timeout_s
-    while not is_true():
-        assert time.monotonic() < deadline, "waited too long"
-        time.sleep(0.01)

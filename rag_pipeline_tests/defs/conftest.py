@@ -16,7 +16,7 @@ from rag_pipeline_tests.workshop import Workshop
 
 @pytest.fixture
 def instance() -> Iterator[dg.DagsterInstance]:
-    # Not an ephemeral one: without a reference to it, partitions added by a tick are not found in the same tick.
+    # Not an ephemeral one, which nobody can refer to.
     with dg.instance_for_test() as instance:
         yield instance
 

@@ -14,7 +14,12 @@ from rag_pipeline_tests.workshop import Workshop
 
 def tick(defs: dg.Definitions, instance: dg.DagsterInstance) -> SensorExecutionData:
     """One tick, with its dynamic partitions added as the daemon does."""
-    context = dg.build_sensor_context(instance=instance, definitions=defs, resources={"workbench": WorkbenchResource()})
+    context = dg.build_sensor_context(
+        instance=instance,
+        instance_ref=instance.get_ref(),  # as the daemon has one: by it, partitions added by a tick are found in it
+        definitions=defs,
+        resources={"workbench": WorkbenchResource()},
+    )
     answer = defs.get_repository_def().get_sensor_def("uploads").evaluate_tick(context)
     for request in answer.dynamic_partitions_requests or []:
         assert isinstance(request, dg.AddDynamicPartitionsRequest)
