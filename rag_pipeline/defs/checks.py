@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 import dagster as dg
 
+from rag_pipeline.defs.metadata import verdicts_table
 from rag_pipeline.defs.resources import WorkbenchResource
 from rag_pipeline.ledger.runs import Verdict
 from rag_pipeline.services.judge import EVERY_CHUNK_HAS_A_POINT, EVERY_POINT_IS_RECORDED, NOTHING_FAILED
@@ -47,8 +48,9 @@ def _result(spec: dg.AssetCheckSpec, verdicts: list[Verdict]) -> dg.AssetCheckRe
         passed=not failing,
         severity=severity,
         metadata={
-            "collections_judged": len(verdicts),
-            "failing": [verdict.collection for verdict in failing],
-            "details": {verdict.collection: verdict.detail for verdict in (failing or verdicts)[:20]},
+            # Text, because Dagster draws every number as a plot over time.
+            "collections_judged": str(len(verdicts)),
+            "failing": ", ".join(verdict.collection for verdict in failing) or "none",
+            "verdicts": dg.MetadataValue.md(verdicts_table(failing or verdicts)),
         },
     )

@@ -1,14 +1,17 @@
 """How numbers are shown in the Dagster UI: what a person wants to see of a run, a few entries per asset."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import dagster as dg
 
 from rag_pipeline.errors import ReasonCode
+from rag_pipeline.ledger.runs import Verdict
 from rag_pipeline.services.report import IngestReport
 
 Metadata = dict[str, Any]
+
+_MAX_VERDICTS = 20
 
 
 def documents_metadata(report: IngestReport) -> Metadata:
@@ -56,6 +59,20 @@ def qdrant_collection_metadata(report: IngestReport) -> Metadata:
         "where_the_time_went": dg.MetadataValue.md(_bars(report.stage_s)),
         **_seconds(report, "qdrant_collection"),
     }
+
+
+def verdicts_table(verdicts: Sequence[Verdict]) -> str:
+    """One row per collection with what was compared."""
+    rows = "\n".join(
+        f"| {verdict.collection} | {'yes' if verdict.has_passed else 'NO'} | {_facts(verdict.detail)} |"
+        for verdict in verdicts[:_MAX_VERDICTS]
+    )
+    more = f"\n\n... and {len(verdicts) - _MAX_VERDICTS} more." if len(verdicts) > _MAX_VERDICTS else ""
+    return f"| collection | true | compared |\n|---|---|---|\n{rows}{more}"
+
+
+def _facts(detail: Mapping[str, Any]) -> str:
+    return ", ".join(f"{_cell(name)} {value}" for name, value in detail.items() if not isinstance(value, dict))
 
 
 def _seconds(report: IngestReport, stage: str) -> Metadata:

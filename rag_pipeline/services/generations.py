@@ -54,5 +54,5 @@ def _refuse_other_spec(generation: Generation, wanted: IndexSpec) -> None:
     )
     raise IndexSpecChangedError(
         f"Collection {generation.collection!r} was indexed with other settings: {changes}. "
-        "Set them back, or build the collection anew with the `rebuild_index` job."
+        "Set them back. (`rebuild_index`, the job that builds a collection anew, is not in this version yet.)"
     )
