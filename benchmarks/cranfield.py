@@ -52,12 +52,9 @@ def _command() -> str:
 
 
 def _start(folder: Path, ports_from: int) -> dict[str, Any]:
-    process = subprocess.Popen(
-        [_command(), "up", "--json", "--data-dir", str(folder / "data"), "--uploads-dir", str(folder / "uploads")]
-        + ["--ports-from", str(ports_from)],
-        stdout=subprocess.PIPE,
-        text=True,
-    )
+    folders = ["--data-dir", str(folder / "data"), "--uploads-dir", str(folder / "uploads")]
+    command = [_command(), "up", "--json", *folders, "--ports-from", str(ports_from)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     if process.stdout is None:
         sys.exit("The instance has no output.")
     line = process.stdout.readline()

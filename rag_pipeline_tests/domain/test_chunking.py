@@ -2,6 +2,7 @@
 
 import itertools
 import re
+from collections.abc import Sequence
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -10,7 +11,7 @@ from rag_pipeline.domain.chunking import MAX_CHARS_PER_TOKEN, cut
 from rag_pipeline.domain.spec import ChunkingSpec
 
 
-def count_words(texts: list[str]) -> list[int]:
+def count_words(texts: Sequence[str]) -> list[int]:
     """A tokenizer like WordPiece in what matters: 2 special tokens, long words are many tokens, 1 per symbol."""
     return [2 + sum(-(-len(word) // 6) for word in re.findall(r"\w+|[^\w\s]", text)) for text in texts]
 
