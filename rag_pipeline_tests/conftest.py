@@ -109,7 +109,7 @@ def qdrant_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 def clean_qdrant_url(qdrant_url: str) -> Iterator[str]:
     """A running Qdrant without collections."""
     yield qdrant_url
-    with closing(QdrantClient(url=qdrant_url)) as client:
+    with closing(QdrantClient(url=qdrant_url, check_compatibility=False)) as client:
         for collection in client.get_collections().collections:
             client.delete_collection(collection.name)
 

@@ -176,3 +176,17 @@ def test_files_still_being_written_are_the_reason(
     answer = tick(defs, instance)
     assert answer.skip_message
     assert "still being written" in answer.skip_message
+
+
+def test_a_collection_whose_runs_keep_failing_is_given_a_pause(
+    defs: dg.Definitions, instance: dg.DagsterInstance, project: Workshop
+) -> None:
+    project.put("papers/a.txt", "words")
+    for _ in range(2):
+        assert asked_for(tick(defs, instance)) == ["papers"]
+        add_run(instance, "papers", dg.DagsterRunStatus.FAILURE)
+
+    answer = tick(defs, instance)
+
+    assert asked_for(answer) == []
+    assert "The last runs of papers failed" in str(answer.skip_message)

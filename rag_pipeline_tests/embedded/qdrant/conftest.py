@@ -42,7 +42,7 @@ def any_client(request: pytest.FixtureRequest) -> Iterator[QdrantClient]:
 @pytest.fixture(scope="session")
 def client(qdrant_url: str) -> Iterator[QdrantClient]:
     """A client of the embedded server alone: for what local mode does not have."""
-    with closing(QdrantClient(url=qdrant_url)) as client:
+    with closing(QdrantClient(url=qdrant_url, check_compatibility=False)) as client:
         yield client
 
 
