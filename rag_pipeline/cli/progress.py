@@ -159,7 +159,7 @@ def _next_steps(instance: RunningInstance) -> Text:
 
 def _command() -> str:
     """How the command can be typed where `up` was: by its name when it is on the PATH, else by its path."""
-    path = Path(sys.argv[0])
+    path = Path(sys.executable).parent / "rag-pipeline"
     if shutil.which("rag-pipeline") == str(path):
         return "rag-pipeline"
     return shlex.quote(os.path.relpath(path) if path.is_relative_to(Path.cwd()) else str(path))

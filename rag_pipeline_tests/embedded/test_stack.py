@@ -48,7 +48,7 @@ def test_every_need_stands_before_what_needs_it(tmp_path: Path) -> None:
     for spec in [*stores, *task_specs(stores), *server_specs(plan, stores)]:
         assert set(spec.needs) <= seen, spec.name
         seen.add(spec.name)
-    assert seen == {"postgres", "qdrant", "ledger", "model", "code-server", "webserver", "daemon", "api"}
+    assert seen == {"postgres", "qdrant", "ledger", "model", "index", "code-server", "webserver", "daemon", "api"}
 
 
 def test_stores_that_urls_name_are_left_alone(tmp_path: Path) -> None:

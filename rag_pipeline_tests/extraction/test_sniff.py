@@ -79,6 +79,7 @@ def test_content_tells_the_type(tmp_path: Path, content: bytes, name: str, expec
             ReasonCode.ENCRYPTED,
         ),
     ],
+    ids=["text.pdf", "png.pdf", "percent.pdf", "late-header.pdf", "cut.docx", "empty.txt", "locked.docx"],
 )
 def test_a_file_that_is_not_what_its_name_says_is_refused(
     tmp_path: Path, content: bytes, name: str, reason: ReasonCode
