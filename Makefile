@@ -32,7 +32,7 @@ up: install ## start everything: embedded servers, Dagster, query API (Ctrl-C st
 	@exec $(BIN)/rag-pipeline up $(ARGS)
 
 test: install ## run the test suite on the real embedded servers
-	@exec $(BIN)/pytest -m "not prove" $(TEST_ARGS)
+	@exec $(BIN)/pytest -m "not prove" -n 2 --dist loadfile $(TEST_ARGS)
 
 prove: install ## run the promises that need thousands of repetitions, with their figures
 	@exec $(BIN)/pytest -m prove -s $(TEST_ARGS)
