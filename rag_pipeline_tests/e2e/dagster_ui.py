@@ -90,7 +90,8 @@ def run(instance: Instance, run_id: str) -> Run:
 
 
 def checks(instance: Instance) -> dict[str, bool]:
-    """Whether each asset check, by name, was evaluated after the latest materialization and held."""
+    """Whether each asset check, by name, held after the latest materialization; waits for runs under way."""
+    wait_for(lambda: [one.run_id for one in runs(instance) if not one.is_ended], lambda found: not found)
     found = {}
     for node in graphql(instance, _CHECKS)["assetNodes"]:
         for check in node["assetChecksOrError"]["checks"]:

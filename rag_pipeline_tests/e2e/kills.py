@@ -16,7 +16,7 @@ from rag_pipeline_tests.e2e.texts import text
 
 _WORKER_PID_TAG = "rag/worker_pid"
 _MTIME_NS = 10**18
-_PARAGRAPHS = 4
+_PARAGRAPHS = 3
 
 
 @dataclass(frozen=True, slots=True)
