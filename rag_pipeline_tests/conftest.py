@@ -13,6 +13,7 @@ import psycopg
 import pytest
 from qdrant_client import QdrantClient
 
+from rag_pipeline.cli import hear_interrupts
 from rag_pipeline.embedded.probes import libpq_url
 from rag_pipeline.embedding.local_model import LocalModel
 from rag_pipeline.ledger import schema
@@ -49,6 +50,9 @@ def _is_near(host: str) -> bool:
 
 
 sys.addaudithook(refuse_far_addresses)
+
+# A suite that a script runs in the background has SIGINT ignored, and so would every server that tests start and stop.
+hear_interrupts()
 
 
 def misplaced(node_ids: Sequence[str]) -> list[str]:

@@ -4,6 +4,7 @@ Commands live in modules, each with a Typer app named `commands`; a new module i
 `options` holds what all commands share. Whatever is heavy is imported inside commands: `--help` must be instant.
 """
 
+import signal
 import sys
 
 import typer
@@ -33,8 +34,19 @@ def main() -> None:
 
     Exit codes: 0 done; 1 something failed; 2 it cannot be done as asked (`UsageError`, or wrong options).
     """
+    hear_interrupts()
     try:
         app()
     except RagPipelineError as error:
         sys.stderr.write(f"{error}\n")
         sys.exit(USAGE_EXIT_CODE if isinstance(error, UsageError) else FAILURE_EXIT_CODE)
+
+
+def hear_interrupts() -> None:
+    """SIGINT interrupts this process and, by default, what it starts.
+
+    A shell starts the background jobs of a script (`nohup rag-pipeline up &`) with SIGINT ignored, and ignoring is
+    inherited: the servers, which are stopped by SIGINT, would not hear it and be killed after their grace.
+    """
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)

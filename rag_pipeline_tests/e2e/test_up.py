@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from rag_pipeline_tests.e2e.instance import Instance, command, folder_options, running, what_runs_on
+from rag_pipeline_tests.e2e.instance import Instance, command, folder_options, free_ports, running, what_runs_on
 from rag_pipeline_tests.e2e.lives import COLLECTION, COUNT, PHRASE, FirstLife
 from rag_pipeline_tests.e2e.texts import holds
 
@@ -51,9 +51,10 @@ def test_a_second_up_on_the_same_data_folder_names_the_pid_and_changes_nothing(i
 
 @pytest.mark.parametrize("offset", range(4))
 def test_a_port_in_use_is_refused_before_anything_starts(folder: Path, offset: int) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
-        done = command("up", "--json", *folder_options(), "--ports-from", str(port - offset), cwd=folder)
+    first = free_ports()
+    port = first + offset
+    with socket.create_server(("127.0.0.1", port)):
+        done = command("up", "--json", *folder_options(), "--ports-from", str(first), cwd=folder)
     assert (done.returncode, done.stdout) == (2, "")
     assert f"Port {port}, wanted by" in done.stderr
     assert what_runs_on(folder) == []
