@@ -31,10 +31,8 @@ def records(points: Iterable[Record]) -> list[JsonObject]:
 
 
 def collection_description(schema: CollectionSchema, shard: ShardInfo, *, points_count: int) -> JsonObject:
-    """A `CollectionInfo` of the REST API."""
+    """A `CollectionInfo` of the REST API but for what `Upkeep.as_object` adds."""
     return {
-        "status": "green",
-        "optimizer_status": "ok",
         "indexed_vectors_count": shard.indexed_vectors_count,
         "points_count": points_count,
         "segments_count": shard.segments_count,

@@ -15,6 +15,7 @@ from starlette.types import ASGIApp
 
 from rag_pipeline.embedded.qdrant import routes_collections, routes_points
 from rag_pipeline.embedded.qdrant.guard import Guard
+from rag_pipeline.embedded.qdrant.optimiser import Optimiser
 from rag_pipeline.embedded.qdrant.problems import EngineFailedError, NotFoundError, RestError, UnsupportedError
 from rag_pipeline.embedded.qdrant.replies import failure
 from rag_pipeline.embedded.qdrant.storage import Storage
@@ -34,9 +35,13 @@ def build_app(storage: Storage, *, api_key: str | None, max_body_bytes: int, flu
     @contextlib.asynccontextmanager
     async def life(_: Starlette) -> AsyncIterator[None]:
         flushing = asyncio.create_task(_flush_for_ever(storage, interval_s=flush_interval_s))
+        optimiser = Optimiser(storage)
+        optimising = asyncio.create_task(optimiser.run())
         try:
             yield
         finally:
+            optimiser.stop()
+            await optimising
             flushing.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await flushing

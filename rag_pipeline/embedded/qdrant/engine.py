@@ -3,13 +3,15 @@
 Every engine call holds the interpreter lock from start to end (measured 2026-11-20, qdrant-edge-py 0.9.0). So calls
 need no lock of their own, a thread gives no parallel search, and what matters is that no call is long: writes go in
 batches of 256 points, and readers get their turn between two. Writers of a collection queue at `writing`, first come,
-first served. `EdgeShard.optimize` is never called here: it would hold everything for seconds.
+first served. `EdgeShard.optimize` is never called here: it would hold everything for seconds. A child process does that
+on a copy (`optimiser`), and `change_over` puts the copy in the shard's place.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import threading
 from collections.abc import Iterator, Sequence
 from itertools import count
 from pathlib import Path
@@ -18,13 +20,16 @@ from typing import TYPE_CHECKING
 import qdrant_edge as edge
 
 from rag_pipeline.embedded.qdrant.answers import collection_description, records, scored_points
+from rag_pipeline.embedded.qdrant.backlog import Thresholds
 from rag_pipeline.embedded.qdrant.filters import filter_or_none
+from rag_pipeline.embedded.qdrant.journal import Journal
 from rag_pipeline.embedded.qdrant.problems import NotFoundError, WrongInputError, engine_errors_translated
 from rag_pipeline.embedded.qdrant.queries import QueryReader
 from rag_pipeline.embedded.qdrant.reading import JsonObject, boolean, fields, integer, required
 from rag_pipeline.embedded.qdrant.schema import CollectionSchema, engine_config
 from rag_pipeline.embedded.qdrant.selectors import order_by, with_payload, with_vector
-from rag_pipeline.embedded.qdrant.updates import BATCH_POINTS, SelectionUpdate, Update
+from rag_pipeline.embedded.qdrant.updates import BATCH_POINTS, PointsUpdate, SelectionUpdate, Update
+from rag_pipeline.embedded.qdrant.upkeep import Upkeep
 from rag_pipeline.embedded.qdrant.vectors import point_id, point_ids
 
 if TYPE_CHECKING:  # names that only the binding's stub has
@@ -34,6 +39,9 @@ _log = logging.getLogger(__name__)
 
 _SCAN_IDS = 4096
 """Ids gathered at once for an update by filter; an unindexed filter costs a scan each time."""
+
+_SMALL_OPERATION_BYTES = 32 * BATCH_POINTS
+"""What an operation takes in the journal at least: its ids."""
 
 _SCROLL_KEYS = ("offset", "limit", "filter", "with_payload", "with_vector", "order_by")
 
@@ -47,22 +55,32 @@ def build_shard(folder: Path, schema: CollectionSchema) -> None:
 
 
 class Collection:
-    """An open collection. Reads may be called from any thread; writes by whoever holds `writing`."""
+    """An open collection. Reads may be called from any thread; writes by whoever holds `writing`.
+
+    Shapes:
+        shard_folder: where its points are; changes only while `writing` is held.
+        journal: also gets every operation, while the shard is being optimised as a copy.
+    """
 
     def __init__(self, name: str, *, folder: Path, schema: CollectionSchema) -> None:
         with engine_errors_translated():
             self._shard = edge.EdgeShard.load(str(folder))
         self.name = name
+        self.shard_folder = folder
+        self.journal: Journal | None = None
+        self.upkeep = Upkeep()
         self.schema = schema
         self.writing = asyncio.Lock()
         self._operation_ids = count()
+        self._flushing = threading.Lock()
         self._is_dirty = False
 
     def description(self) -> JsonObject:
         """A `CollectionInfo`, its points counted exactly."""
         with engine_errors_translated():
             points_count = self._shard.count(edge.CountRequest(exact=True))
-            return collection_description(self.schema, self._shard.info(), points_count=points_count)
+            description = collection_description(self.schema, self._shard.info(), points_count=points_count)
+            return {**description, **self.upkeep.as_object(self.shard_folder, self.thresholds)}
 
     def count(self, body: object) -> JsonObject:
         """How many points match; always exact, whatever is asked."""
@@ -103,37 +121,74 @@ class Collection:
             reader = QueryReader(self.schema, vector_of=self._vector_of, points_count=self._points_bound())
             return {"points": scored_points(self._shard.query(reader.request(body)))}
 
-    def apply(self, updates: Sequence[Update]) -> int:
-        """The number of the last operation, all `updates` applied in order. The caller holds `writing`."""
-        self._is_dirty = True
+    def apply(self, updates: Sequence[Update], *, body_bytes: int) -> int:
+        """The number of the last operation, all `updates` applied in order. The caller holds `writing`.
+
+        Args:
+            updates: what to do.
+            body_bytes: of the request they came in.
+        """
         with engine_errors_translated():
             for update in updates:
+                operations = len(update.operations) if isinstance(update, PointsUpdate) else 1
                 for operation in self._operations(update):
-                    self._shard.update(operation)
+                    self._write(operation, size_bytes=body_bytes // max(1, operations))
         return next(self._operation_ids)
 
     def apply_operation(self, operation: edge.UpdateOperation) -> int:
         """The number of the operation, applied: payload indexes. The caller holds `writing`."""
-        self._is_dirty = True
         with engine_errors_translated():
-            self._shard.update(operation)
+            self._write(operation, size_bytes=_SMALL_OPERATION_BYTES)
         return next(self._operation_ids)
 
+    def change_over(self, shard: edge.EdgeShard, *, folder: Path) -> None:
+        """`shard`, flushed and with the same points, is the collection's from now on. The caller holds `writing`.
+
+        The old one is not closed: a reader in another thread may be about to call it, and the engine lets go of it
+        with the last who holds it.
+        """
+        self._shard, self.shard_folder = shard, folder
+
+    @property
+    def thresholds(self) -> Thresholds:
+        """From where on an optimisation is due."""
+        return Thresholds.of(self.schema.config)
+
+    def has_as_many_points_as(self, shard: edge.EdgeShard) -> bool:
+        """Whether `shard` can be this collection's at all."""
+        request = edge.CountRequest(exact=True)
+        return self._shard.count(request) == shard.count(request)
+
     def flush(self) -> None:
-        """What was written is on the disk."""
-        if not self._is_dirty:
-            return
-        self._is_dirty = False
-        try:
-            with engine_errors_translated():
-                self._shard.flush()
-        except BaseException:
-            self._is_dirty = True
-            raise
+        """What was written is on the disk. When writers are held off, no flush is going on afterwards either."""
+        with self._flushing:
+            if not self._is_dirty:
+                return
+            self._is_dirty = False
+            try:
+                with engine_errors_translated():
+                    self._shard.flush()
+            except BaseException:
+                self._is_dirty = True
+                raise
 
     def close(self) -> None:
         """The engine lets go of the files; later calls are answered with 404."""
         self._shard.close()
+
+    def _write(self, operation: edge.UpdateOperation, *, size_bytes: int) -> None:
+        """Applied, and kept for the copy if there is one; an operation that fails may be applied in part."""
+        self._is_dirty = True
+        self.upkeep.note_write()
+        journal = self.journal  # once: it ends at any moment
+        try:
+            self._shard.update(operation)
+        except BaseException:
+            if journal:
+                journal.give_up("a write failed")
+            raise
+        if journal:
+            journal.keep(operation, size_bytes=size_bytes + _SMALL_OPERATION_BYTES)
 
     def _points_bound(self) -> int:
         """At least as many as there are points; costs under 1 us, an exact count 0.7 ms at 10,000 points."""

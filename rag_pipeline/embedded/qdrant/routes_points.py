@@ -69,7 +69,7 @@ async def batch_update(request: Request) -> object:
     def write(collection: Collection) -> int:
         with engine_errors_translated():
             done.extend(read_updates(parsed(body), collection.schema))
-        return collection.apply(done)
+        return collection.apply(done, body_bytes=len(body))
 
     result = await place.written(request, write)
     return [result] * len(done)
@@ -85,7 +85,7 @@ def updating(kind: str) -> Callable[[Request], Awaitable[object]]:
         def write(collection: Collection) -> int:
             with engine_errors_translated():
                 read = read_update(kind, parsed(body), collection.schema)
-            return collection.apply([read])
+            return collection.apply([read], body_bytes=len(body))
 
         return await place.written(request, write)
 

@@ -2,8 +2,8 @@
 
     lock            held by flock; names the owner's pid
     aliases.json
-    collections/    one folder per collection: config.json (REST) and shard/ (the engine's)
-    aside/          collections being built or thrown away; emptied at the start
+    collections/    one folder per collection: config.json (REST) and the engine's shard (see `generations`)
+    aside/          collections and shards being built or thrown away; emptied at the start
 
 A collection appears and disappears by one rename, so a process killed at any moment leaves none in part.
 """
@@ -17,6 +17,7 @@ from uuid import uuid4
 
 import orjson
 
+from rag_pipeline.embedded.qdrant import generations
 from rag_pipeline.embedded.qdrant.aliases import Aliases
 from rag_pipeline.embedded.qdrant.engine import Collection, build_shard
 from rag_pipeline.embedded.qdrant.files import rename_durably, sync_folder, write_atomically
@@ -28,7 +29,6 @@ from rag_pipeline.errors import InstanceRunningError
 _log = logging.getLogger(__name__)
 
 _CONFIG = "config.json"
-_SHARD = "shard"
 
 
 class Storage:
@@ -64,6 +64,10 @@ class Storage:
         """The open collections."""
         return list(self._collections.values())
 
+    def new_folder_aside(self) -> Path:
+        """A path in `aside/` that nothing has yet; what is made there is gone after a crash."""
+        return self._aside / uuid4().hex
+
     def collection(self, name: str) -> Collection:
         """The open collection that `name` or its alias stands for."""
         target = self.aliases.resolve(name)
@@ -91,12 +95,12 @@ class Storage:
     def create(self, name: str, schema: CollectionSchema) -> None:
         """Makes a collection; on return it is on the disk."""
         self.require_free(name)
-        building = self._aside / uuid4().hex
+        building = self.new_folder_aside()
         try:
             building.mkdir()
-            build_shard(building / _SHARD, schema)
+            build_shard(building / generations.FIRST, schema)
             write_atomically(building / _CONFIG, orjson.dumps(schema.config))
-            sync_folder(building / _SHARD)
+            sync_folder(building / generations.FIRST)
             rename_durably(building, self._collections_folder / name)
         finally:
             shutil.rmtree(building, ignore_errors=True)
@@ -106,7 +110,7 @@ class Storage:
         """Whether there was a collection of this name (an alias is none). It is gone, and so are its aliases."""
         if name not in self.names:
             return False
-        discarded = self._aside / uuid4().hex
+        discarded = self.new_folder_aside()
         rename_durably(self._collections_folder / name, discarded)
         self._unloadable.pop(name, None)
         collection = self._collections.pop(name, None)
@@ -140,7 +144,8 @@ class Storage:
 
     def _load(self, folder: Path) -> Collection:
         schema = CollectionSchema.from_config(orjson.loads((folder / _CONFIG).read_bytes()))
-        return Collection(folder.name, folder=folder / _SHARD, schema=schema)
+        generations.remove_others(folder)
+        return Collection(folder.name, folder=generations.current_shard(folder), schema=schema)
 
 
 def _locked(file: Path) -> int:
