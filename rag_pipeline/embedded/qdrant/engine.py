@@ -11,8 +11,10 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING
 
 import qdrant_edge as edge
@@ -57,6 +59,7 @@ class Collection:
         self.writing = asyncio.Lock()
         self._operation_ids = count()
         self._is_dirty = False
+        self._flushing = Lock()
 
     def description(self) -> JsonObject:
         """A `CollectionInfo`, its points counted exactly."""
@@ -121,8 +124,22 @@ class Collection:
 
     def flush(self) -> None:
         """What was written is on the disk."""
-        if not self._is_dirty:
-            return
+        with self._flushing:
+            if self._is_dirty:
+                self._flush()
+
+    @contextmanager
+    def at_rest(self) -> Iterator[None]:
+        """A block in which the files of the shard hold everything and do not change. The caller holds `writing`."""
+        with self._flushing:
+            self._flush()
+            yield
+
+    def close(self) -> None:
+        """The engine lets go of the files; later calls are answered with 404."""
+        self._shard.close()
+
+    def _flush(self) -> None:
         self._is_dirty = False
         try:
             with engine_errors_translated():
@@ -130,10 +147,6 @@ class Collection:
         except BaseException:
             self._is_dirty = True
             raise
-
-    def close(self) -> None:
-        """The engine lets go of the files; later calls are answered with 404."""
-        self._shard.close()
 
     def _points_bound(self) -> int:
         """At least as many as there are points; costs under 1 us, an exact count 0.7 ms at 10,000 points."""
