@@ -13,7 +13,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from rag_pipeline.embedded.qdrant import routes_collections, routes_points
+from rag_pipeline.embedded.qdrant import routes_collections, routes_points, routes_snapshots
 from rag_pipeline.embedded.qdrant.guard import Guard
 from rag_pipeline.embedded.qdrant.optimiser import Optimiser
 from rag_pipeline.embedded.qdrant.problems import EngineFailedError, NotFoundError, RestError, UnsupportedError
@@ -29,8 +29,16 @@ SERVED_VERSION = "1.20.0"
 _QDRANT_ROOTS = ("/collections", "/aliases", "/cluster", "/snapshots", "/telemetry", "/metrics", "/locks", "/issues")
 
 
-def build_app(storage: Storage, *, api_key: str | None, max_body_bytes: int, flush_interval_s: float) -> ASGIApp:
+def build_app(
+    storage: Storage,
+    *,
+    api_key: str | None,
+    max_body_bytes: int,
+    max_snapshot_bytes: int | None = None,
+    flush_interval_s: float,
+) -> ASGIApp:
     """The server's ASGI application; it closes `storage` when it ends."""
+    place = Workplace(storage, max_body_bytes=max_body_bytes, max_snapshot_bytes=max_snapshot_bytes)
 
     @contextlib.asynccontextmanager
     async def life(_: Starlette) -> AsyncIterator[None]:
@@ -45,10 +53,11 @@ def build_app(storage: Storage, *, api_key: str | None, max_body_bytes: int, flu
             flushing.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await flushing
-            await asyncio.to_thread(storage.close)
+            await place.close()
 
     routes = [
         *routes_points.ROUTES,
+        *routes_snapshots.ROUTES,
         *routes_collections.ROUTES,
         Route("/", _version, methods=["GET"]),
         *(Route(path, _healthy, methods=["GET"]) for path in ("/healthz", "/livez", "/readyz")),
@@ -57,7 +66,7 @@ def build_app(storage: Storage, *, api_key: str | None, max_body_bytes: int, flu
         routes=routes, lifespan=life, exception_handlers={404: _outside, 405: _outside, Exception: _our_fault}
     )
     app.router.redirect_slashes = False
-    app.state.workplace = Workplace(storage, max_body_bytes=max_body_bytes)
+    app.state.workplace = place
     return Guard(app, api_key=api_key)
 
 

@@ -13,6 +13,7 @@ import asyncio
 import logging
 import threading
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -162,19 +163,28 @@ class Collection:
     def flush(self) -> None:
         """What was written is on the disk. When writers are held off, no flush is going on afterwards either."""
         with self._flushing:
-            if not self._is_dirty:
-                return
-            self._is_dirty = False
-            try:
-                with engine_errors_translated():
-                    self._shard.flush()
-            except BaseException:
-                self._is_dirty = True
-                raise
+            if self._is_dirty:
+                self._flush()
+
+    @contextmanager
+    def at_rest(self) -> Iterator[None]:
+        """A block in which the files of the shard hold everything and do not change. The caller holds `writing`."""
+        with self._flushing:
+            self._flush()
+            yield
 
     def close(self) -> None:
         """The engine lets go of the files; later calls are answered with 404."""
         self._shard.close()
+
+    def _flush(self) -> None:
+        self._is_dirty = False
+        try:
+            with engine_errors_translated():
+                self._shard.flush()
+        except BaseException:
+            self._is_dirty = True
+            raise
 
     def _write(self, operation: edge.UpdateOperation, *, size_bytes: int) -> None:
         """Applied, and kept for the copy if there is one; an operation that fails may be applied in part."""

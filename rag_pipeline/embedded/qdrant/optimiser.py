@@ -33,12 +33,13 @@ from pathlib import Path
 
 from qdrant_edge import EdgeShard
 
-from rag_pipeline.embedded.qdrant import generations, optimise_child
+from rag_pipeline.embedded.qdrant import optimise_child
 from rag_pipeline.embedded.qdrant.backlog import Backlog
 from rag_pipeline.embedded.qdrant.copying import allocated_bytes, copy_shard, sync_tree
 from rag_pipeline.embedded.qdrant.engine import Collection
 from rag_pipeline.embedded.qdrant.files import rename_durably
 from rag_pipeline.embedded.qdrant.journal import Journal
+from rag_pipeline.embedded.qdrant.layout import make_current, next_shard_folder, shard_folder
 from rag_pipeline.embedded.qdrant.problems import EngineFailedError, RestError, engine_errors_translated
 from rag_pipeline.embedded.qdrant.storage import Storage
 
@@ -120,7 +121,7 @@ class Optimiser:
 
     async def _optimise(self, collection: Collection) -> bool:
         """Whether the collection was put in better order; False when the engine found nothing to do."""
-        aside, journal = self._storage.new_folder_aside(), Journal()
+        aside, journal = self._storage.new_aside(), Journal()
         leftovers = [aside]
         try:
             async with collection.writing:
@@ -130,7 +131,7 @@ class Optimiser:
                 return False
             async with collection.writing:
                 self._require_wanted(collection, journal)
-                placed = generations.next_shard(collection.shard_folder.parent)
+                placed = next_shard_folder(collection.shard_folder.parent)
                 leftovers.append(placed)
                 shard = await asyncio.to_thread(_place, aside, placed)
             await self._catch_up(shard, collection, journal)
@@ -228,10 +229,10 @@ def _change_over(collection: Collection, journal: Journal, shard: EdgeShard, pla
         raise EngineFailedError("the optimised shard has another number of points")
     sync_tree(placed)
     try:
-        generations.make_current(placed)
+        make_current(placed)
     except OSError:
         # From the moment the name has moved there is no way back: the next start would open `placed`.
-        if generations.current_shard(placed.parent) != placed:
+        if shard_folder(placed.parent) != placed:
             raise
         _log.warning("the change of %s to %s may not survive a power cut", collection.name, placed, exc_info=True)
     collection.change_over(shard, folder=placed)

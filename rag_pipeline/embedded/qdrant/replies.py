@@ -14,7 +14,7 @@ Endpoint = Callable[[Request], Awaitable[Response]]
 
 
 def answering(handler: Handler) -> Endpoint:
-    """An endpoint that answers with what `handler` returns, or with the `RestError` it raises."""
+    """An endpoint that answers with what `handler` returns, a result or a whole response, or the error it raises."""
 
     async def endpoint(request: Request) -> Response:
         started = time.perf_counter()
@@ -27,9 +27,16 @@ def answering(handler: Handler) -> Endpoint:
             if type(error).__name__ != "PanicException":
                 raise
             return failure(EngineFailedError(f"the engine panicked: {error}"), started=started)
+        if isinstance(result, Response):
+            return result
         return _json(200, {"result": result, "status": "ok", "time": time.perf_counter() - started})
 
     return endpoint
+
+
+def accepted(*, started: float) -> Response:
+    """Of what goes on after the answer."""
+    return _json(202, {"status": "accepted", "time": time.perf_counter() - started})
 
 
 def failure(error: RestError, *, started: float) -> Response:

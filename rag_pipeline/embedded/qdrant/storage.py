@@ -2,10 +2,13 @@
 
     lock            held by flock; names the owner's pid
     aliases.json
-    collections/    one folder per collection: config.json (REST) and the engine's shard (see `generations`)
-    aside/          collections and shards being built or thrown away; emptied at the start
+    collections/    one folder per collection (`layout`)
+    incoming/       a collection that takes the place of one of the same name; the start finishes it
+    snapshots/      `shelf`
+    aside/          collections, shards and snapshots being built or thrown away; emptied at the start
 
-A collection appears and disappears by one rename, so a process killed at any moment leaves none in part.
+A collection appears and disappears by one rename, so a process killed at any moment leaves none in part. It is replaced
+by the rename into `incoming`: before it the old one is there after a kill, from then on the new one.
 """
 
 import fcntl
@@ -17,18 +20,17 @@ from uuid import uuid4
 
 import orjson
 
-from rag_pipeline.embedded.qdrant import generations
 from rag_pipeline.embedded.qdrant.aliases import Aliases
 from rag_pipeline.embedded.qdrant.engine import Collection, build_shard
 from rag_pipeline.embedded.qdrant.files import rename_durably, sync_folder, write_atomically
+from rag_pipeline.embedded.qdrant.layout import config_file, remove_other_shards, shard_folder
 from rag_pipeline.embedded.qdrant.names import checked_collection_name, is_collection_name
 from rag_pipeline.embedded.qdrant.problems import ConflictError, EngineFailedError, RestError, collection_missing
 from rag_pipeline.embedded.qdrant.schema import CollectionSchema
-from rag_pipeline.errors import InstanceRunningError
+from rag_pipeline.embedded.qdrant.shelf import Shelves
+from rag_pipeline.errors import InstanceRunningError, UsageError
 
 _log = logging.getLogger(__name__)
-
-_CONFIG = "config.json"
 
 
 class Storage:
@@ -44,9 +46,14 @@ class Storage:
         self._lock = _locked(root / "lock")
         self._collections_folder = root / "collections"
         self._aside = root / "aside"
-        shutil.rmtree(self._aside, ignore_errors=True)
-        for folder in (self._collections_folder, self._aside):
+        self._incoming = root / "incoming"
+        for folder in (self._collections_folder, self._aside, self._incoming):
             folder.mkdir(exist_ok=True)
+        for folder in self._incoming.iterdir():
+            self._let_in(folder)
+        for folder in self._aside.iterdir():
+            _remove(folder)
+        self.shelves = Shelves(root / "snapshots")
         self._unloadable: dict[str, str] = {}
         self._collections: dict[str, Collection] = {}
         for folder in sorted(self._collections_folder.iterdir()):
@@ -63,10 +70,6 @@ class Storage:
     def collections(self) -> list[Collection]:
         """The open collections."""
         return list(self._collections.values())
-
-    def new_folder_aside(self) -> Path:
-        """A path in `aside/` that nothing has yet; what is made there is gone after a crash."""
-        return self._aside / uuid4().hex
 
     def collection(self, name: str) -> Collection:
         """The open collection that `name` or its alias stands for."""
@@ -95,30 +98,88 @@ class Storage:
     def create(self, name: str, schema: CollectionSchema) -> None:
         """Makes a collection; on return it is on the disk."""
         self.require_free(name)
-        building = self.new_folder_aside()
+        building = self.new_aside()
         try:
             building.mkdir()
-            build_shard(building / generations.FIRST, schema)
-            write_atomically(building / _CONFIG, orjson.dumps(schema.config))
-            sync_folder(building / generations.FIRST)
+            build_shard(shard_folder(building), schema)
+            write_atomically(config_file(building), orjson.dumps(schema.config))
+            sync_folder(shard_folder(building))
             rename_durably(building, self._collections_folder / name)
         finally:
-            shutil.rmtree(building, ignore_errors=True)
+            _remove(building)
         self._collections[name] = self._load(self._collections_folder / name)
 
     def delete(self, name: str) -> bool:
         """Whether there was a collection of this name (an alias is none). It is gone, and so are its aliases."""
         if name not in self.names:
             return False
-        discarded = self.new_folder_aside()
+        discarded = self.new_aside()
         rename_durably(self._collections_folder / name, discarded)
         self._unloadable.pop(name, None)
         collection = self._collections.pop(name, None)
         self.aliases.keep_only(self.names)
         if collection:
             collection.close()
-        shutil.rmtree(discarded, ignore_errors=True)
+        _remove(discarded)
         return True
+
+    def replace(self, name: str, folder: Path) -> None:
+        """The collection is what `folder`, made in `aside`, holds; when it was not there, it is now. Aliases stay.
+
+        Whoever replaces an open collection holds its `writing`, which the new one takes over.
+
+        Raises:
+            RestError: the new one cannot be opened; the old one is back.
+        """
+        old, target = self._collections.get(name), self._collections_folder / name
+        if old:
+            old.flush()
+        rename_durably(folder, self._incoming / name)
+        discarded = self._let_in(self._incoming / name)
+        try:
+            new = self._load(target)
+        except BaseException:
+            self._put_back(target, discarded)
+            raise
+        if old:
+            new.writing = old.writing
+        self._collections[name] = new
+        self._unloadable.pop(name, None)
+        # The old shard is not closed: reads that began on it end well, and with the last of them it goes.
+        _remove(discarded)
+
+    def fill(self, folder: Path) -> None:
+        """An empty storage has all collections of `folder`, made in `aside`, by one rename.
+
+        Raises:
+            UsageError: the storage is not empty.
+        """
+        if self.names:
+            raise UsageError(
+                f"There are collections in {self._collections_folder}: a whole storage needs an empty one."
+            )
+        rename_durably(folder, self._collections_folder)
+        for collection in sorted(self._collections_folder.iterdir()):
+            self._open(collection)
+
+    def successor(self, collection: Collection) -> Collection:
+        """The collection itself, or what a snapshot put into its place since; the caller holds `writing`.
+
+        Raises:
+            NotFoundError: it was deleted.
+        """
+        present = self._collections.get(collection.name)
+        if present is None or present.writing is not collection.writing:
+            raise collection_missing(collection.name)
+        return present
+
+    def folder_of(self, collection: Collection) -> Path:
+        """Where the collection lies."""
+        return self._collections_folder / collection.name
+
+    def new_aside(self) -> Path:
+        """A path on the same disk that nothing has; whatever is made of it is gone after the next start."""
+        return self._aside / uuid4().hex
 
     def close(self) -> None:
         """Everything is flushed and closed, and the folder is free."""
@@ -130,6 +191,24 @@ class Storage:
             collection.close()
         self._collections.clear()
         os.close(self._lock)
+
+    def _let_in(self, folder: Path) -> Path | None:
+        """Where the collection went that was in the place of `folder`, one of `incoming`."""
+        target, discarded = self._collections_folder / folder.name, None
+        if target.exists():
+            discarded = self.new_aside()
+            rename_durably(target, discarded)
+        rename_durably(folder, target)
+        return discarded
+
+    def _put_back(self, target: Path, discarded: Path | None) -> None:
+        failed: Path | None = self.new_aside()
+        if discarded is None:
+            rename_durably(target, failed)
+        else:
+            rename_durably(discarded, self._incoming / target.name)
+            failed = self._let_in(self._incoming / target.name)
+        _remove(failed)
 
     def _open(self, folder: Path) -> None:
         if not is_collection_name(folder.name):
@@ -143,9 +222,16 @@ class Storage:
             self._unloadable[folder.name] = str(error)
 
     def _load(self, folder: Path) -> Collection:
-        schema = CollectionSchema.from_config(orjson.loads((folder / _CONFIG).read_bytes()))
-        generations.remove_others(folder)
-        return Collection(folder.name, folder=generations.current_shard(folder), schema=schema)
+        schema = CollectionSchema.from_config(orjson.loads(config_file(folder).read_bytes()))
+        remove_other_shards(folder)
+        return Collection(folder.name, folder=shard_folder(folder), schema=schema)
+
+
+def _remove(path: Path | None) -> None:
+    if path is not None and path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    elif path is not None:
+        path.unlink(missing_ok=True)
 
 
 def _locked(file: Path) -> int:

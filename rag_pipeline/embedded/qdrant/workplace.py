@@ -1,17 +1,23 @@
 """What every route works with: the storage, its locks, and how long work leaves the event loop."""
 
 import asyncio
-from collections.abc import Callable
+import logging
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import cast
+from typing import ParamSpec, TypeVar, cast
 
 from starlette.requests import Request
 
 from rag_pipeline.embedded.qdrant.engine import Collection
 from rag_pipeline.embedded.qdrant.guard import body_of
-from rag_pipeline.embedded.qdrant.problems import collection_missing
+from rag_pipeline.embedded.qdrant.problems import RestError
 from rag_pipeline.embedded.qdrant.reading import JsonObject, parsed
 from rag_pipeline.embedded.qdrant.storage import Storage
+
+_log = logging.getLogger(__name__)
+
+Arguments = ParamSpec("Arguments")
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,11 +26,29 @@ class Workplace:
 
     Shapes:
         structure: held while collections or aliases come, go or move.
+        archiving: held while a snapshot is made or unpacked; taken before `structure`.
+        max_snapshot_bytes: of an upload; None for as much as the disk has room for.
     """
 
     storage: Storage
     max_body_bytes: int
+    max_snapshot_bytes: int | None = None
     structure: asyncio.Lock = field(default_factory=asyncio.Lock)
+    archiving: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _going_on: set[asyncio.Task[object]] = field(default_factory=set)
+
+    def go_on(self, work: Awaitable[object]) -> None:
+        """Does `work` after the answer. What becomes of it is seen by its effect, and a failure in the log."""
+        task = asyncio.ensure_future(_logged(work))
+        self._going_on.add(task)
+        task.add_done_callback(self._going_on.discard)
+
+    async def close(self) -> None:
+        """Nothing goes on any more, and the storage is closed."""
+        for task in self._going_on:
+            task.cancel()
+        await asyncio.gather(*self._going_on, return_exceptions=True)
+        await asyncio.to_thread(self.storage.close)
 
     async def raw_body_of(self, request: Request) -> bytes:
         """The request's body, not read yet."""
@@ -45,9 +69,7 @@ class Workplace:
         """
         collection = self.collection_of(request)
         async with collection.writing:
-            if collection not in self.storage.collections:
-                raise collection_missing(collection.name)
-            number = await asyncio.to_thread(write, collection)
+            number = await asyncio.to_thread(write, self.storage.successor(collection))
         is_awaited = request.query_params.get("wait") == "true"
         return {"operation_id": number, "status": "completed" if is_awaited else "acknowledged"}
 
@@ -55,3 +77,21 @@ class Workplace:
 def workplace_of(request: Request) -> Workplace:
     """The workplace that `app.build_app` put into the application's state."""
     return cast("Workplace", request.app.state.workplace)
+
+
+async def to_end(work: Callable[Arguments, Result], *arguments: Arguments.args, **named: Arguments.kwargs) -> Result:
+    """What `work`, run in a thread, returns. Who is cancelled meanwhile still holds its locks until the thread ends."""
+    running = asyncio.ensure_future(asyncio.to_thread(work, *arguments, **named))
+    try:
+        return await asyncio.shield(running)
+    except asyncio.CancelledError:
+        await asyncio.wait([running])
+        raise
+
+
+async def _logged(work: Awaitable[object]) -> object:
+    try:
+        return await work
+    except RestError as error:
+        _log.warning("what was accepted could not be done: %s", error)
+        return None

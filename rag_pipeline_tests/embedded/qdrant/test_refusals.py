@@ -97,7 +97,7 @@ def test_an_upsert_with_one_bad_point_writes_none(
         ("points/batch", {"operations": [{"explode": {}}]}, 501),
         ("points/query/groups", {}, 501),
         ("facet", {"key": "a"}, 501),
-        ("snapshots", {}, 501),
+        ("cluster", {"move_shard": {}}, 501),
     ],
 )
 def test_a_wrong_request_is_refused(http: httpx.Client, collection: str, path: str, body: object, status: int) -> None:
