@@ -13,7 +13,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from rag_pipeline.embedded.qdrant import routes_collections, routes_points
+from rag_pipeline.embedded.qdrant import routes_collections, routes_points, routes_queries
 from rag_pipeline.embedded.qdrant.guard import Guard
 from rag_pipeline.embedded.qdrant.problems import EngineFailedError, NotFoundError, RestError, UnsupportedError
 from rag_pipeline.embedded.qdrant.replies import failure
@@ -43,6 +43,7 @@ def build_app(storage: Storage, *, api_key: str | None, max_body_bytes: int, flu
             await asyncio.to_thread(storage.close)
 
     routes = [
+        *routes_queries.ROUTES,
         *routes_points.ROUTES,
         *routes_collections.ROUTES,
         Route("/", _version, methods=["GET"]),
