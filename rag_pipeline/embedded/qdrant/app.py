@@ -13,7 +13,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from rag_pipeline.embedded.qdrant import routes_collections, routes_points, routes_snapshots
+from rag_pipeline.embedded.qdrant import routes_collections, routes_points, routes_queries, routes_snapshots
 from rag_pipeline.embedded.qdrant.guard import Guard
 from rag_pipeline.embedded.qdrant.optimiser import Optimiser
 from rag_pipeline.embedded.qdrant.problems import EngineFailedError, NotFoundError, RestError, UnsupportedError
@@ -56,6 +56,7 @@ def build_app(
             await place.close()
 
     routes = [
+        *routes_queries.ROUTES,
         *routes_points.ROUTES,
         *routes_snapshots.ROUTES,
         *routes_collections.ROUTES,

@@ -22,11 +22,19 @@ import qdrant_edge as edge
 
 from rag_pipeline.embedded.qdrant.answers import collection_description, records, scored_points
 from rag_pipeline.embedded.qdrant.backlog import Thresholds
+from rag_pipeline.embedded.qdrant.examples import Others
 from rag_pipeline.embedded.qdrant.filters import filter_or_none
+from rag_pipeline.embedded.qdrant.grouping import GroupReader
 from rag_pipeline.embedded.qdrant.journal import Journal
-from rag_pipeline.embedded.qdrant.problems import NotFoundError, WrongInputError, engine_errors_translated
+from rag_pipeline.embedded.qdrant.matrix import Matrix, read_matrix
+from rag_pipeline.embedded.qdrant.problems import (
+    NotFoundError,
+    WrongInputError,
+    collection_missing,
+    engine_errors_translated,
+)
 from rag_pipeline.embedded.qdrant.queries import QueryReader
-from rag_pipeline.embedded.qdrant.reading import JsonObject, boolean, fields, integer, required
+from rag_pipeline.embedded.qdrant.reading import JsonObject, boolean, integer, known, path, required
 from rag_pipeline.embedded.qdrant.schema import CollectionSchema, engine_config
 from rag_pipeline.embedded.qdrant.selectors import order_by, with_payload, with_vector
 from rag_pipeline.embedded.qdrant.updates import BATCH_POINTS, PointsUpdate, SelectionUpdate, Update
@@ -44,7 +52,8 @@ _SCAN_IDS = 4096
 _SMALL_OPERATION_BYTES = 32 * BATCH_POINTS
 """What an operation takes in the journal at least: its ids."""
 
-_SCROLL_KEYS = ("offset", "limit", "filter", "with_payload", "with_vector", "order_by")
+_MAX_FACETS = 2**31
+"""The engine adds to a limit; near 2**64 that would overflow."""
 
 
 def build_shard(folder: Path, schema: CollectionSchema) -> None:
@@ -86,22 +95,21 @@ class Collection:
     def count(self, body: object) -> JsonObject:
         """How many points match; always exact, whatever is asked."""
         with engine_errors_translated():
-            given = fields(body, of="count", allowed=("filter", "exact"))
+            given = known(body, of="count")
             boolean(given.get("exact", True), of="exact")
             return {"count": self._shard.count(edge.CountRequest(exact=True, filter=filter_or_none(given)))}
 
     def retrieve(self, body: object) -> list[JsonObject]:
         """The points with these ids that exist."""
         with engine_errors_translated():
-            allowed = ("ids", "with_payload", "with_vector")
-            given = fields(body, of="retrieve", allowed=allowed)
+            given = known(body, of="retrieve")
             ids = point_ids(required(given, "ids", of="retrieve"))
             return records(self._shard.retrieve(ids, with_payload(given, default=True), with_vector(given)))
 
     def scroll(self, body: object) -> JsonObject:
         """A page of points and where the next begins."""
         with engine_errors_translated():
-            given = fields(body, of="scroll", allowed=_SCROLL_KEYS)
+            given = known(body, of="scroll")
             if "order_by" in given and "offset" in given:
                 raise WrongInputError("cannot use an `offset` when using `order_by`; use `order_by.start_from` to page")
             points, next_offset = self._shard.scroll(
@@ -116,11 +124,51 @@ class Collection:
             )
             return {"points": records(points), "next_page_offset": next_offset}
 
-    def query(self, body: object) -> JsonObject:
-        """The best points for one query."""
+    def query(self, body: object, *, others: Others) -> JsonObject:
+        """The best points for one query; `others` finds the collections that it looks vectors up in."""
         with engine_errors_translated():
-            reader = QueryReader(self.schema, vector_of=self._vector_of, points_count=self._points_bound())
-            return {"points": scored_points(self._shard.query(reader.request(body)))}
+            return {"points": scored_points(self._found(body, others))}
+
+    def query_groups(self, body: object, *, others: Others) -> JsonObject:
+        """The best points for each value of a field; `others` finds the collections that it looks points up in."""
+        with engine_errors_translated():
+            reader = GroupReader.of(body, points_count=self._points_bound())
+            groups = reader.groups(lambda query: self._found(query, others))
+            return {"groups": reader.described(groups, home=self, others=others)}
+
+    def matrix(self, body: object) -> Matrix:
+        """Which points of a random sample are near each other."""
+        with engine_errors_translated():
+            return read_matrix(body, lambda query: self._found(query, others=_no_other))
+
+    def facet(self, body: object) -> JsonObject:
+        """How many points have each value of a field, the most frequent first."""
+        with engine_errors_translated():
+            given = known(body, of="facet")
+            request = edge.FacetRequest(
+                path(required(given, "key", of="facet"), of="key"),
+                limit=min(integer(given.get("limit", 10), of="limit", least=1), _MAX_FACETS),
+                exact=boolean(given.get("exact", False), of="exact"),
+                filter=filter_or_none(given),
+            )
+            return {"hits": [{"value": hit.value, "count": hit.count} for hit in self._shard.facet(request).hits]}
+
+    def _found(self, body: object, others: Others) -> list[edge.ScoredPoint]:
+        reader = QueryReader(self, others=others, points_count=self._points_bound())
+        return self._shard.query(reader.request(body))
+
+    def vector_of(self, identity: PointId, name: str) -> NamedVector:
+        """The vector `name` of a point."""
+        if name not in self.schema.names:
+            raise WrongInputError(f"Not existing vector name error: {name}")
+        found = self._shard.retrieve([identity], False, [name])
+        if not found:
+            raise NotFoundError(f"No point with id {identity} found")
+        vectors = found[0].vector
+        vector = vectors.get(name) if isinstance(vectors, dict) else vectors
+        if vector is None:
+            raise WrongInputError(f"Vector with name `{name}` not found for point {identity}")
+        return vector  # pyright: ignore[reportReturnType] - one vector, not a list of points' vectors
 
     def apply(self, updates: Sequence[Update], *, body_bytes: int) -> int:
         """The number of the last operation, all `updates` applied in order. The caller holds `writing`.
@@ -204,18 +252,6 @@ class Collection:
         """At least as many as there are points; costs under 1 us, an exact count 0.7 ms at 10,000 points."""
         return self._shard.info().points_count
 
-    def _vector_of(self, identity: PointId, name: str) -> NamedVector:
-        if name not in self.schema.names:
-            raise WrongInputError(f"Not existing vector name error: {name}")
-        found = self._shard.retrieve([identity], False, [name])
-        if not found:
-            raise NotFoundError(f"No point with id {identity} found")
-        vectors = found[0].vector
-        vector = vectors.get(name) if isinstance(vectors, dict) else vectors
-        if vector is None:
-            raise WrongInputError(f"Vector with name `{name}` not found for point {identity}")
-        return vector  # pyright: ignore[reportReturnType] - one vector, not a list of points' vectors
-
     def _operations(self, update: Update) -> Iterator[edge.UpdateOperation]:
         if not isinstance(update, SelectionUpdate):
             self._require(update.existing)
@@ -250,6 +286,10 @@ class Collection:
                 yield [point.id for point in page]
             if offset is None:
                 return
+
+
+def _no_other(name: str) -> Collection:
+    raise collection_missing(name)
 
 
 def _in_batches(update: SelectionUpdate, ids: Sequence[PointId]) -> Iterator[edge.UpdateOperation]:

@@ -1,4 +1,8 @@
-"""Filters from JSON. A condition of an unknown kind is refused, never left out."""
+"""Filters from JSON. A clause or condition of an unknown kind is refused, never left out.
+
+Other unknown fields are ignored. That is Qdrant's own reading: a filter denies unknown fields, and an object that is no
+condition is no filter either.
+"""
 
 from __future__ import annotations
 
@@ -9,13 +13,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import qdrant_edge as edge
 
-from rag_pipeline.embedded.qdrant.problems import UnsupportedError, WrongInputError
+from rag_pipeline.embedded.qdrant.geo import geo_bounding_box, geo_polygon, geo_radius
+from rag_pipeline.embedded.qdrant.problems import UnsupportedError, ValidationError, WrongInputError
 from rag_pipeline.embedded.qdrant.reading import (
     JsonObject,
+    MalformedJsonError,
     array,
     boolean,
-    fields,
     integer,
+    known,
     number,
     path,
     required,
@@ -39,7 +45,9 @@ def read_filter(value: object, *, depth: int = 0) -> edge.Filter:
     """The filter; each clause is one condition or a list of them."""
     if depth > MAX_DEPTH:
         raise WrongInputError(f"a filter nests at most {MAX_DEPTH} levels")
-    given = fields(value, of="a filter", allowed=_CLAUSES)
+    given = known(value, of="a filter")
+    if unknown := [key for key in given if key not in _CLAUSES]:
+        raise MalformedJsonError(f"unknown field `{unknown[0]}`, expected one of {', '.join(_CLAUSES)}")
     return edge.Filter(
         must=_conditions(given.get("must"), depth),
         should=_conditions(given.get("should"), depth),
@@ -56,46 +64,55 @@ def filter_or_none(given: JsonObject, key: str = "filter") -> edge.Filter | None
 def _conditions(value: object, depth: int) -> list[ConditionType] | None:
     if value is None:
         return None
-    return [_condition(item, depth + 1) for item in (value if isinstance(value, list) else [value])]
+    return [read_condition(item, depth=depth + 1) for item in (value if isinstance(value, list) else [value])]
 
 
 def _min_should(value: object, depth: int) -> edge.MinShould | None:
     if value is None:
         return None
-    given = fields(value, of="min_should", allowed=("conditions", "min_count"))
+    given = known(value, of="min_should")
     conditions = array(required(given, "conditions", of="min_should"), of="conditions")
     count = integer(required(given, "min_count", of="min_should"), of="min_count")
-    return edge.MinShould([_condition(item, depth + 1) for item in conditions], count)
+    return edge.MinShould([read_condition(item, depth=depth + 1) for item in conditions], count)
 
 
-def _condition(value: object, depth: int) -> ConditionType:
+def read_condition(value: object, *, depth: int = 0) -> ConditionType:
+    """The condition, or the filter that stands for one."""
     if not isinstance(value, dict):
-        raise WrongInputError("a condition must be an object")
+        raise MalformedJsonError("a condition must be an object")
     if "key" in value:
         return _field_condition(value)
-    for kind, read in _CONDITIONS.items():
-        if kind in value:
-            return read(fields(value, of="a condition", allowed=(kind,))[kind], depth)
-    return read_filter(value, depth=depth)
+    kinds = [kind for kind in _CONDITIONS if kind in value]
+    if not kinds:
+        return read_filter(value, depth=depth)
+    if len(kinds) > 1:
+        raise MalformedJsonError(f"a condition has one of {', '.join(kinds)}, not several")
+    return _CONDITIONS[kinds[0]](value[kinds[0]], depth)
 
 
-def _field_condition(value: JsonObject) -> edge.FieldCondition:
-    given = fields(value, of="a field condition", allowed=("key", *_FIELD_CONDITIONS))
-    kinds = given.keys() - {"key"}
-    if len(kinds) != 1:
-        # The engine ORs them, the documentation does not say: better one way to read a filter.
-        raise WrongInputError(f"a field condition has exactly one of {', '.join(_FIELD_CONDITIONS)}")
-    kind = kinds.pop()
-    condition: dict[str, Any] = {kind: _FIELD_CONDITIONS[kind](given[kind])}
-    return edge.FieldCondition(path(given["key"], of="key"), **condition)
+def _field_condition(value: JsonObject) -> ConditionType:
+    given = known(value, of="a field condition")
+    key = path(given["key"], of="key")
+    conditions: list[ConditionType] = []
+    for kind, read in _FIELD_CONDITIONS.items():
+        if kind in given:
+            only: dict[str, Any] = {kind: read(given[kind])}
+            conditions.append(edge.FieldCondition(key, **only))
+    if not conditions:
+        raise ValidationError("conditions: At least one field condition must be specified")
+    if len(conditions) == 1:
+        return conditions[0]
+    # Without an index the engine asks for any of them; with one it sees only those the index knows (measured
+    # 2026-11-25, qdrant-edge-py 0.9.0). Spelled out, the answer does not depend on indexes.
+    return edge.Filter(should=conditions)
 
 
 def _match(value: object) -> MatchType:
-    given = fields(value, of="match", allowed=_MATCHES)
-    if len(given) != 1:
-        raise WrongInputError(f"match has exactly one of {', '.join(_MATCHES)}")
-    ((kind, operand),) = given.items()
-    return _MATCHES[kind](operand)
+    given = known(value, of="match")
+    for kind, read in _MATCHES.items():
+        if kind in given:
+            return read(given[kind])
+    raise MalformedJsonError(f"match has one of {', '.join(_MATCHES)}")
 
 
 def _match_value(value: object) -> edge.MatchValue:
@@ -116,32 +133,39 @@ def _match_among(value: object) -> list[str] | list[int]:
 
 
 def _signed(value: object) -> int:
-    return integer(value, of="match", least=-_INT_64, most=_INT_64 - 1)
+    if type(value) is not int or not -_INT_64 <= value < _INT_64:
+        raise MalformedJsonError("match compares with strings, whole numbers of 64 bits, true and false")
+    return value
 
 
 def _range(value: object) -> RangeType:
-    given = fields(value, of="range", allowed=_RANGE_KEYS)
-    if given and all(isinstance(bound, str) for bound in given.values()):
-        return edge.RangeDateTime(**given)  # pyright: ignore[reportArgumentType] - all are strings
-    return edge.RangeFloat(**{key: number(bound, of=key) for key, bound in given.items()})
+    bounds = _bounds(value, of="range")
+    if bounds and all(isinstance(bound, str) for bound in bounds.values()):
+        return edge.RangeDateTime(**bounds)  # pyright: ignore[reportArgumentType] - all are strings
+    return edge.RangeFloat(**{key: number(bound, of=key) for key, bound in bounds.items()})
 
 
 def _values_count(value: object) -> edge.ValuesCount:
-    given = fields(value, of="values_count", allowed=_RANGE_KEYS)
-    return edge.ValuesCount(**{key: integer(bound, of=key) for key, bound in given.items()})
+    bounds = _bounds(value, of="values_count")
+    return edge.ValuesCount(**{key: integer(bound, of=key) for key, bound in bounds.items()})
 
 
-def _unsupported_geo(_: object) -> object:
-    raise UnsupportedError("geo filters")
+def _bounds(value: object, *, of: str) -> JsonObject:
+    given = known(value, of=of)
+    return {key: given[key] for key in _RANGE_KEYS if key in given}
+
+
+def _unsupported_slice(_: object, __: int) -> ConditionType:
+    raise UnsupportedError("slices of the id space")
 
 
 def _key_of(value: object) -> str:
-    given = fields(value, of="a condition", allowed=("key",))
+    given = known(value, of="a condition")
     return path(required(given, "key", of="a condition"), of="key")
 
 
 def _nested(value: object, depth: int) -> edge.NestedCondition:
-    given = fields(value, of="nested", allowed=("key", "filter"))
+    given = known(value, of="nested")
     inner = read_filter(required(given, "filter", of="nested"), depth=depth + 1)
     return edge.NestedCondition(path(required(given, "key", of="nested"), of="key"), inner)
 
@@ -149,11 +173,13 @@ def _nested(value: object, depth: int) -> edge.NestedCondition:
 _MATCHES: Mapping[str, Callable[[object], MatchType]] = MappingProxyType(
     {
         "value": _match_value,
-        "any": lambda value: edge.MatchAny(_match_among(value)),
-        "except": lambda value: edge.MatchExcept(_match_among(value)),
         "text": lambda value: edge.MatchText(string(value, of="text")),
         "text_any": lambda value: edge.MatchTextAny(string(value, of="text_any")),
         "phrase": lambda value: edge.MatchPhrase(string(value, of="phrase")),
+        "prefix": lambda value: edge.MatchPrefix(string(value, of="prefix")),
+        "substring": lambda value: edge.MatchSubstring(string(value, of="substring")),
+        "any": lambda value: edge.MatchAny(_match_among(value)),
+        "except": lambda value: edge.MatchExcept(_match_among(value)),
     }
 )
 _FIELD_CONDITIONS: Mapping[str, Callable[[object], object]] = MappingProxyType(
@@ -163,9 +189,9 @@ _FIELD_CONDITIONS: Mapping[str, Callable[[object], object]] = MappingProxyType(
         "values_count": _values_count,
         "is_empty": lambda value: boolean(value, of="is_empty"),
         "is_null": lambda value: boolean(value, of="is_null"),
-        "geo_radius": _unsupported_geo,
-        "geo_bounding_box": _unsupported_geo,
-        "geo_polygon": _unsupported_geo,
+        "geo_radius": geo_radius,
+        "geo_bounding_box": geo_bounding_box,
+        "geo_polygon": geo_polygon,
     }
 )
 _CONDITIONS: Mapping[str, Callable[[object, int], ConditionType]] = MappingProxyType(
@@ -174,6 +200,7 @@ _CONDITIONS: Mapping[str, Callable[[object, int], ConditionType]] = MappingProxy
         "is_null": lambda value, _: edge.IsNullCondition(_key_of(value)),
         "has_id": lambda value, _: edge.HasIdCondition(set(point_ids(value))),
         "has_vector": lambda value, _: edge.HasVectorCondition(string(value, of="has_vector")),
+        "slice": _unsupported_slice,
         "nested": _nested,
     }
 )

@@ -42,9 +42,7 @@ def shard_folder(collection_folder: Path) -> Path:
 def next_shard_folder(collection_folder: Path) -> Path:
     """Where the shard after the current one goes; nothing is there yet."""
     numbers = [
-        int(match[1] or 0)
-        for path in collection_folder.iterdir()
-        if (match := _SHARD.fullmatch(path.name)) is not None
+        int(match[1] or 0) for path in collection_folder.iterdir() if (match := _SHARD.fullmatch(path.name)) is not None
     ]
     return collection_folder / f"{_FIRST}-{max(numbers, default=0) + 1}"
 

@@ -109,6 +109,9 @@ def _from_engine(message: str) -> RestError:
         return NotFoundError(f"{message} found")
     if "Shard is not initialized" in message:
         return NotFoundError("the collection was deleted while it was used")
+    if message.startswith("Operation cancelled"):
+        # Nothing else cancels: a thread of the engine that meets such a value stops the others (measured 2026-11-25).
+        return WrongInputError("a formula met a value that is missing, of the wrong type or not finite; set `defaults`")
     if message.startswith(("Service runtime error", "Service internal error", "IO error")):
         _log.error("the engine failed: %s", message)
         return EngineFailedError(message)

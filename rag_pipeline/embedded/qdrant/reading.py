@@ -13,9 +13,12 @@ _MAX_PATH_CHARS = 512
 
 
 class MalformedJsonError(RestError):
-    """The body is not JSON."""
+    """The body is not JSON, or not of the types that the API's document gives."""
 
     status = 400
+
+    def __init__(self, what: object) -> None:
+        super().__init__(f"Format error in JSON body: {what}")
 
 
 def parsed(body: bytes) -> object:
@@ -23,7 +26,7 @@ def parsed(body: bytes) -> object:
     try:
         return orjson.loads(body or b"{}")
     except orjson.JSONDecodeError as error:
-        raise MalformedJsonError(f"Format error in JSON body: {error}") from error
+        raise MalformedJsonError(error) from error
 
 
 def fields(value: object, *, of: str, allowed: Collection[str]) -> JsonObject:
@@ -34,7 +37,7 @@ def fields(value: object, *, of: str, allowed: Collection[str]) -> JsonObject:
             feature that is missing, and ignoring it would be a wrong answer.
     """
     if not isinstance(value, dict):
-        raise WrongInputError(f"{of} must be an object")
+        raise MalformedJsonError(f"{of} must be an object")
     given = {key: item for key, item in value.items() if item is not None}
     for key in given:
         if key not in allowed:
@@ -42,24 +45,31 @@ def fields(value: object, *, of: str, allowed: Collection[str]) -> JsonObject:
     return given
 
 
+def known(value: object, *, of: str) -> JsonObject:
+    """The object without its nulls. Fields that nobody reads are ignored, as Qdrant does."""
+    if not isinstance(value, dict):
+        raise MalformedJsonError(f"{of} must be an object")
+    return {key: item for key, item in value.items() if item is not None}
+
+
 def array(value: object, *, of: str) -> list[object]:
     """The list."""
     if not isinstance(value, list):
-        raise WrongInputError(f"{of} must be a list")
+        raise MalformedJsonError(f"{of} must be a list")
     return value
 
 
 def required(given: JsonObject, key: str, *, of: str) -> object:
     """The field `key`, which must be there."""
     if key not in given:
-        raise WrongInputError(f"{of} needs `{key}`")
+        raise MalformedJsonError(f"{of} needs `{key}`")
     return given[key]
 
 
 def string(value: object, *, of: str) -> str:
     """The string."""
     if not isinstance(value, str):
-        raise WrongInputError(f"{of} must be a string")
+        raise MalformedJsonError(f"{of} must be a string")
     return value
 
 
@@ -84,14 +94,19 @@ def strings(value: object, *, of: str) -> list[str]:
 def boolean(value: object, *, of: str) -> bool:
     """The truth value; 0 and 1 are not."""
     if not isinstance(value, bool):
-        raise WrongInputError(f"{of} must be true or false")
+        raise MalformedJsonError(f"{of} must be true or false")
     return value
 
 
 def integer(value: object, *, of: str, least: int = 0, most: int = UNSIGNED_64 - 1) -> int:
-    """The whole number in [least, most]."""
-    if type(value) is not int:
-        raise WrongInputError(f"{of} must be a whole number")
+    """The whole number in [least, most].
+
+    Raises:
+        MalformedJsonError: it is none, or none that Qdrant's type can hold.
+        ValidationError: it is outside a narrower range.
+    """
+    if type(value) is not int or not min(0, least) <= value < UNSIGNED_64:
+        raise MalformedJsonError(f"{of} must be a whole number from {min(0, least)} to {UNSIGNED_64 - 1}")
     if not least <= value <= most:
         raise ValidationError(f"{of}: value {value} invalid, must be from {least} to {most}")
     return value
@@ -100,7 +115,7 @@ def integer(value: object, *, of: str, least: int = 0, most: int = UNSIGNED_64 -
 def number(value: object, *, of: str) -> float:
     """The number, whole or not, as a float."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise WrongInputError(f"{of} must be a number")
+        raise MalformedJsonError(f"{of} must be a number")
     return float(value)
 
 
@@ -108,5 +123,5 @@ def choice(value: object, *, of: str, among: Collection[str]) -> str:
     """One of `among`, in any case."""
     word = string(value, of=of).lower()
     if word not in among:
-        raise WrongInputError(f"{of} must be one of {', '.join(sorted(among))}")
+        raise MalformedJsonError(f"{of} must be one of {', '.join(sorted(among))}")
     return word

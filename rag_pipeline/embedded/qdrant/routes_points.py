@@ -1,53 +1,31 @@
-"""Routes of points: reads run on the event loop, writes in a thread.
+"""Routes of points, but for queries (`routes_queries`): reads run where `workplace` says, writes in a thread."""
 
-A read cannot overlap another anyway (the engine holds the interpreter), and a thread adds 0.12 ms to a search of
-0.74 ms (10,000 points of 384 dimensions, measured 2026-11-21). Reads of many points do go to a thread: turning them
-into JSON is Python, which gives way to others.
-"""
-
-import asyncio
 from collections.abc import Awaitable, Callable
 
 from starlette.requests import Request
 from starlette.routing import Route
 
 from rag_pipeline.embedded.qdrant.engine import Collection
-from rag_pipeline.embedded.qdrant.problems import NotFoundError, WrongInputError, engine_errors_translated
-from rag_pipeline.embedded.qdrant.queries import read_batch
+from rag_pipeline.embedded.qdrant.problems import NotFoundError, engine_errors_translated
 from rag_pipeline.embedded.qdrant.reading import parsed
 from rag_pipeline.embedded.qdrant.replies import answering
 from rag_pipeline.embedded.qdrant.updates import Update, read_update, read_updates
-from rag_pipeline.embedded.qdrant.workplace import workplace_of
-
-_MAX_POINTS_ON_LOOP = 128
-
-
-async def query_points(request: Request) -> object:
-    """`POST /collections/{name}/points/query`."""
-    return await _read(request, Collection.query)
-
-
-async def query_points_batch(request: Request) -> object:
-    """`POST /collections/{name}/points/query/batch`."""
-    place = workplace_of(request)
-    collection = place.collection_of(request)
-    queries = read_batch(await place.json_of(request))
-    return await asyncio.to_thread(lambda: [collection.query(query) for query in queries])
+from rag_pipeline.embedded.qdrant.workplace import read_points, workplace_of
 
 
 async def scroll_points(request: Request) -> object:
     """`POST /collections/{name}/points/scroll`."""
-    return await _read(request, Collection.scroll)
+    return await read_points(request, Collection.scroll)
 
 
 async def count_points(request: Request) -> object:
     """`POST /collections/{name}/points/count`."""
-    return await _read(request, Collection.count)
+    return await read_points(request, Collection.count)
 
 
 async def retrieve_points(request: Request) -> object:
     """`POST /collections/{name}/points`."""
-    return await _read(request, Collection.retrieve)
+    return await read_points(request, Collection.retrieve)
 
 
 async def get_point(request: Request) -> object:
@@ -92,28 +70,9 @@ def updating(kind: str) -> Callable[[Request], Awaitable[object]]:
     return update
 
 
-async def _read(request: Request, read: Callable[[Collection, object], object]) -> object:
-    place = workplace_of(request)
-    collection = place.collection_of(request)
-    body = await place.json_of(request)
-    if _wanted_points(body) <= _MAX_POINTS_ON_LOOP:
-        return read(collection, body)
-    return await asyncio.to_thread(read, collection, body)
-
-
-def _wanted_points(body: object) -> int:
-    """How many points a read asks for, as far as a glance tells; the reader checks the types."""
-    if not isinstance(body, dict):
-        raise WrongInputError("the body must be an object")
-    ids, limit = body.get("ids"), body.get("limit")
-    return max(len(ids) if isinstance(ids, list) else 0, limit if isinstance(limit, int) else 0)
-
-
 _MAX_ID_DIGITS = 20
 _POINTS = "/collections/{name}/points"
 ROUTES = [
-    Route(f"{_POINTS}/query", answering(query_points), methods=["POST"]),
-    Route(f"{_POINTS}/query/batch", answering(query_points_batch), methods=["POST"]),
     Route(_POINTS, answering(updating("upsert")), methods=["PUT"]),
     Route(_POINTS, answering(retrieve_points), methods=["POST"]),
     Route(f"{_POINTS}/scroll", answering(scroll_points), methods=["POST"]),

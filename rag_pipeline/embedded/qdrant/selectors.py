@@ -6,8 +6,16 @@ from typing import TYPE_CHECKING
 
 import qdrant_edge as edge
 
-from rag_pipeline.embedded.qdrant.problems import WrongInputError
-from rag_pipeline.embedded.qdrant.reading import JsonObject, choice, fields, path, paths, required, strings
+from rag_pipeline.embedded.qdrant.reading import (
+    JsonObject,
+    MalformedJsonError,
+    choice,
+    known,
+    path,
+    paths,
+    required,
+    strings,
+)
 
 if TYPE_CHECKING:  # names that only the binding's stub has
     from qdrant_edge import WithPayloadType, WithVectorType
@@ -22,31 +30,29 @@ def with_payload(given: JsonObject, *, default: bool) -> WithPayloadType:
         return value
     if isinstance(value, list):
         return edge.PayloadSelector.Include(paths(value, of="with_payload"))
-    keys = fields(value, of="with_payload", allowed=("include", "exclude"))
-    if len(keys) != 1:
-        raise WrongInputError("with_payload has one of `include` and `exclude`")
+    keys = known(value, of="with_payload")
+    if keys.keys() not in ({"include"}, {"exclude"}):
+        # Qdrant denies unknown fields here.
+        raise MalformedJsonError("with_payload has one of `include` and `exclude`")
     if "include" in keys:
         return edge.PayloadSelector.Include(paths(keys["include"], of="include"))
     return edge.PayloadSelector.Exclude(paths(keys["exclude"], of="exclude"))
 
 
 def with_vector(given: JsonObject) -> WithVectorType:
-    """The selector under `with_vector`."""
-    value = given.get("with_vector", False)
+    """The selector under `with_vector`, or under its alias `with_vectors`."""
+    value = given.get("with_vector", given.get("with_vectors", False))
     return value if isinstance(value, bool) else strings(value, of="with_vector")
 
 
 def order_by(value: object) -> edge.OrderBy:
     """The order; the engine refuses a key without an index that knows ranges."""
-    given = fields({"key": value} if isinstance(value, str) else value, of="order_by", allowed=_ORDER_KEYS)
+    given = known({"key": value} if isinstance(value, str) else value, of="order_by")
     start = given.get("start_from")
     if isinstance(start, bool) or not isinstance(start, (int, float, str, type(None))):
-        raise WrongInputError("start_from must be a number or a date")
+        raise MalformedJsonError("start_from must be a number or a date")
     return edge.OrderBy(
         path(required(given, "key", of="order_by"), of="key"),
         direction=_DIRECTIONS[choice(given.get("direction", "asc"), of="direction", among=_DIRECTIONS)],
         start_from=start,
     )
-
-
-_ORDER_KEYS = ("key", "direction", "start_from")

