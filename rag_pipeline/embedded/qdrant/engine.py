@@ -25,19 +25,22 @@ from rag_pipeline.embedded.qdrant.backlog import Thresholds
 from rag_pipeline.embedded.qdrant.examples import Others
 from rag_pipeline.embedded.qdrant.filters import filter_or_none
 from rag_pipeline.embedded.qdrant.grouping import GroupReader
+from rag_pipeline.embedded.qdrant.intent import Intent
 from rag_pipeline.embedded.qdrant.journal import Journal
+from rag_pipeline.embedded.qdrant.layout import intent_file
 from rag_pipeline.embedded.qdrant.matrix import Matrix, read_matrix
 from rag_pipeline.embedded.qdrant.problems import (
     NotFoundError,
+    RestError,
     WrongInputError,
     collection_missing,
     engine_errors_translated,
 )
 from rag_pipeline.embedded.qdrant.queries import QueryReader
-from rag_pipeline.embedded.qdrant.reading import JsonObject, boolean, integer, known, path, required
+from rag_pipeline.embedded.qdrant.reading import JsonObject, boolean, integer, known, parsed, path, required
 from rag_pipeline.embedded.qdrant.schema import CollectionSchema, engine_config
 from rag_pipeline.embedded.qdrant.selectors import order_by, with_payload, with_vector
-from rag_pipeline.embedded.qdrant.updates import BATCH_POINTS, PointsUpdate, SelectionUpdate, Update
+from rag_pipeline.embedded.qdrant.updates import BATCH_POINTS, PointsUpdate, SelectionUpdate, Update, read_request
 from rag_pipeline.embedded.qdrant.upkeep import Upkeep
 from rag_pipeline.embedded.qdrant.vectors import point_id, point_ids
 
@@ -77,6 +80,7 @@ class Collection:
             self._shard = edge.EdgeShard.load(str(folder))
         self.name = name
         self.shard_folder = folder
+        self._intent = Intent(intent_file(folder.parent))
         self.journal: Journal | None = None
         self.upkeep = Upkeep()
         self.schema = schema
@@ -170,19 +174,53 @@ class Collection:
             raise WrongInputError(f"Vector with name `{name}` not found for point {identity}")
         return vector  # pyright: ignore[reportReturnType] - one vector, not a list of points' vectors
 
-    def apply(self, updates: Sequence[Update], *, body_bytes: int) -> int:
-        """The number of the last operation, all `updates` applied in order. The caller holds `writing`.
+    def update(self, kind: str, body: bytes) -> tuple[int, int]:
+        """The number of the last operation and how many updates there were, all applied in order.
+
+        The caller holds `writing`. What takes the engine several operations is whole after a crash too (`intent`).
 
         Args:
-            updates: what to do.
-            body_bytes: of the request they came in.
+            kind: of the request, see `updates.read_request`.
+            body: the request's, not read yet.
         """
         with engine_errors_translated():
-            for update in updates:
-                operations = len(update.operations) if isinstance(update, PointsUpdate) else 1
-                for operation in self._operations(update):
-                    self._write(operation, size_bytes=body_bytes // max(1, operations))
-        return next(self._operation_ids)
+            updates = read_request(kind, parsed(body), self.schema)
+            if len(updates) == 1 and updates[0].is_one_operation:
+                self._apply(updates, body_bytes=len(body))
+            else:
+                self._apply_as_one(kind, body, updates, ended=0)
+        return next(self._operation_ids), len(updates)
+
+    def finish_unfinished(self) -> None:
+        """What a killed server had begun to write is written. Before anyone else uses the collection."""
+        unfinished = self._intent.unfinished()
+        if unfinished is None:
+            return
+        _log.info("collection %s: finishing a request that a crash interrupted", self.name)
+        try:
+            with engine_errors_translated():
+                updates = read_request(unfinished.kind, parsed(unfinished.body), self.schema)
+                self._apply_as_one(unfinished.kind, unfinished.body, updates, ended=unfinished.ended)
+        except RestError:
+            # It would have ended so without the crash: a point of a later update is not there, or the disk is full.
+            _log.exception("collection %s: the interrupted request failed", self.name)
+            self._intent.done()
+
+    def _apply_as_one(self, kind: str, body: bytes, updates: Sequence[Update], *, ended: int) -> None:
+        if not ended:
+            self._intent.begin(kind, body)
+        try:
+            self._apply(updates[ended:], body_bytes=len(body), already_ended=ended)
+        finally:
+            self._intent.done()
+
+    def _apply(self, updates: Sequence[Update], *, body_bytes: int, already_ended: int | None = None) -> None:
+        for number, update in enumerate(updates, (already_ended or 0) + 1):
+            operations = len(update.operations) if isinstance(update, PointsUpdate) else 1
+            for operation in self._operations(update):
+                self._write(operation, size_bytes=body_bytes // max(1, operations))
+            if already_ended is not None:
+                self._intent.ended(number)
 
     def apply_operation(self, operation: edge.UpdateOperation) -> int:
         """The number of the operation, applied: payload indexes. The caller holds `writing`."""

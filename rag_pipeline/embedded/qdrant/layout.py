@@ -2,6 +2,7 @@
 
     config.json     the collection's configuration as REST answers it
     current         the name of the shard that holds the points, "shard-3"; without this file it is `shard`
+    intent          a request that is being written, see `intent`
     shard-3/        the engine's; any other `shard` or `shard-*` is left over and goes at the next start
 
 The next shard is moved in beside the present one and becomes it when `current` is replaced, by one rename.
@@ -15,6 +16,7 @@ from rag_pipeline.embedded.qdrant.files import write_atomically
 
 _CONFIG = "config.json"
 _CURRENT = "current"
+_INTENT = "intent"
 _FIRST = "shard"
 _SHARD = re.compile(r"shard(?:-([1-9][0-9]{0,17}))?", re.ASCII)
 
@@ -22,6 +24,11 @@ _SHARD = re.compile(r"shard(?:-([1-9][0-9]{0,17}))?", re.ASCII)
 def config_file(collection_folder: Path) -> Path:
     """The collection's configuration as REST answers it."""
     return collection_folder / _CONFIG
+
+
+def intent_file(collection_folder: Path) -> Path:
+    """The request that is being written, as long as it is."""
+    return collection_folder / _INTENT
 
 
 def shard_folder(collection_folder: Path) -> Path:

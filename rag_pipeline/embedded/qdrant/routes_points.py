@@ -6,10 +6,10 @@ from starlette.requests import Request
 from starlette.routing import Route
 
 from rag_pipeline.embedded.qdrant.engine import Collection
-from rag_pipeline.embedded.qdrant.problems import NotFoundError, engine_errors_translated
-from rag_pipeline.embedded.qdrant.reading import parsed
+from rag_pipeline.embedded.qdrant.problems import NotFoundError
+from rag_pipeline.embedded.qdrant.reading import JsonObject
 from rag_pipeline.embedded.qdrant.replies import answering
-from rag_pipeline.embedded.qdrant.updates import Update, read_update, read_updates
+from rag_pipeline.embedded.qdrant.updates import BATCH
 from rag_pipeline.embedded.qdrant.workplace import read_points, workplace_of
 
 
@@ -40,34 +40,32 @@ async def get_point(request: Request) -> object:
 
 async def batch_update(request: Request) -> object:
     """`POST /collections/{name}/points/batch`: one result per operation."""
-    place = workplace_of(request)
-    body = await place.raw_body_of(request)
-    done: list[Update] = []
-
-    def write(collection: Collection) -> int:
-        with engine_errors_translated():
-            done.extend(read_updates(parsed(body), collection.schema))
-        return collection.apply(done, body_bytes=len(body))
-
-    result = await place.written(request, write)
-    return [result] * len(done)
+    result, count = await _updated(request, BATCH)
+    return [result] * count
 
 
 def updating(kind: str) -> Callable[[Request], Awaitable[object]]:
     """A handler for the update of this kind."""
 
     async def update(request: Request) -> object:
-        place = workplace_of(request)
-        body = await place.raw_body_of(request)
-
-        def write(collection: Collection) -> int:
-            with engine_errors_translated():
-                read = read_update(kind, parsed(body), collection.schema)
-            return collection.apply([read], body_bytes=len(body))
-
-        return await place.written(request, write)
+        result, _ = await _updated(request, kind)
+        return result
 
     return update
+
+
+async def _updated(request: Request, kind: str) -> tuple[JsonObject, int]:
+    """The result, and how many updates there were."""
+    place = workplace_of(request)
+    body = await place.raw_body_of(request)
+    counts: list[int] = []
+
+    def write(collection: Collection) -> int:
+        number, count = collection.update(kind, body)
+        counts.append(count)
+        return number
+
+    return await place.written(request, write), sum(counts)
 
 
 _MAX_ID_DIGITS = 20

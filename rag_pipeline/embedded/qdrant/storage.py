@@ -224,7 +224,9 @@ class Storage:
     def _load(self, folder: Path) -> Collection:
         schema = CollectionSchema.from_config(orjson.loads(config_file(folder).read_bytes()))
         remove_other_shards(folder)
-        return Collection(folder.name, folder=shard_folder(folder), schema=schema)
+        collection = Collection(folder.name, folder=shard_folder(folder), schema=schema)
+        collection.finish_unfinished()
+        return collection
 
 
 def _remove(path: Path | None) -> None:

@@ -25,6 +25,9 @@ if TYPE_CHECKING:  # names that only the binding's stub has
 BATCH_POINTS = 256
 """Points per engine call: a call holds the interpreter, 256 points of 384 dimensions for 4 ms (measured 2026-11-21)."""
 
+BATCH = "batch"
+"""The kind of a request that holds several updates; any other kind is a key of its operations."""
+
 MAX_PAYLOAD_DEPTH = 64
 """Objects and lists inside one another. From about 127 on the engine takes the write but can then read neither the
 point nor its own log: the collection would not load again (measured 2026-11-21, qdrant-edge-py 0.9.0)."""
@@ -46,6 +49,11 @@ class PointsUpdate:
     operations: Sequence[edge.UpdateOperation]
     existing: Sequence[PointId] = ()
 
+    @property
+    def is_one_operation(self) -> bool:
+        """Whether the engine's log has it whole or not at all."""
+        return len(self.operations) <= 1
+
 
 @dataclass(frozen=True, slots=True)
 class SelectionUpdate:
@@ -60,16 +68,25 @@ class SelectionUpdate:
     operation: Callable[[list[PointId]], edge.UpdateOperation]
     must_exist: bool = True
 
+    @property
+    def is_one_operation(self) -> bool:
+        """Whether the engine's log has it whole or not at all."""
+        return not isinstance(self.chosen, edge.Filter) and len(self.chosen) <= BATCH_POINTS
+
 
 Update = PointsUpdate | SelectionUpdate
 
 
-def read_update(kind: str, body: object, schema: CollectionSchema) -> Update:
-    """The update of this kind; `kind` is one of UPDATE_KINDS, the keys of a `points/batch` operation."""
+def _read_update(kind: str, body: object, schema: CollectionSchema) -> Update:
     return _READERS[kind](body, schema)
 
 
-def read_updates(body: object, schema: CollectionSchema) -> list[Update]:
+def read_request(kind: str, body: object, schema: CollectionSchema) -> list[Update]:
+    """The updates of a request: one, or those of a BATCH."""
+    return _read_updates(body, schema) if kind == BATCH else [_read_update(kind, body, schema)]
+
+
+def _read_updates(body: object, schema: CollectionSchema) -> list[Update]:
     """The operations of `points/batch`."""
     given = fields(body, of="a batch update", allowed=("operations",))
     operations = array(required(given, "operations", of="a batch update"), of="operations")
@@ -81,7 +98,7 @@ def _read_operation(value: object, schema: CollectionSchema) -> Update:
     if len(given) != 1:
         raise WrongInputError(f"an operation has exactly one of {', '.join(_READERS)}")
     ((kind, body),) = given.items()
-    return read_update(kind, body, schema)
+    return _read_update(kind, body, schema)
 
 
 def _read_upsert(body: object, schema: CollectionSchema) -> PointsUpdate:

@@ -71,7 +71,7 @@ class Workplace:
         """
         collection = self.collection_of(request)
         async with collection.writing:
-            number = await asyncio.to_thread(write, self.storage.successor(collection))
+            number = await to_end(write, self.storage.successor(collection))
         is_awaited = request.query_params.get("wait") == "true"
         return {"operation_id": number, "status": "completed" if is_awaited else "acknowledged"}
 
