@@ -49,12 +49,17 @@ def build_shard(folder: Path, schema: CollectionSchema) -> None:
 
 
 class Collection:
-    """An open collection. Reads may be called from any thread; writes by whoever holds `writing`."""
+    """An open collection. Reads may be called from any thread; writes by whoever holds `writing`.
+
+    Shapes:
+        shard_folder: where its points are.
+    """
 
     def __init__(self, name: str, *, folder: Path, schema: CollectionSchema) -> None:
         with engine_errors_translated():
             self._shard = edge.EdgeShard.load(str(folder))
         self.name = name
+        self.shard_folder = folder
         self.schema = schema
         self.writing = asyncio.Lock()
         self._operation_ids = count()

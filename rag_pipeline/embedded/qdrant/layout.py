@@ -1,16 +1,20 @@
-"""Where the parts of one collection lie in its folder. Nobody else spells these names."""
+"""Where the parts of one collection lie in its folder. Nobody else spells these names.
+
+collections/<name>/config.json    as REST answers it
+collections/<name>/shard/         the engine's
+"""
 
 from pathlib import Path
 
-_CONFIG = "config.json"
-_SHARD = "shard"
+FIRST = "shard"
+"""The shard's folder in a collection that is new."""
 
 
-def config_file(collection_folder: Path) -> Path:
-    """The collection's configuration as REST answers it."""
-    return collection_folder / _CONFIG
+def config_file(folder: Path) -> Path:
+    """The configuration of the collection in `folder`."""
+    return folder / "config.json"
 
 
-def shard_folder(collection_folder: Path) -> Path:
-    """The engine's files that are in use at present, or are to be in a folder that is being built."""
-    return collection_folder / _SHARD
+def current_shard(folder: Path) -> Path:
+    """The folder that holds the points of the collection in `folder`."""
+    return folder / FIRST
