@@ -9,13 +9,13 @@ import sys
 
 import typer
 
-from rag_pipeline.cli import documents, serve
+from rag_pipeline.cli import documents, qdrant, serve
 from rag_pipeline.errors import RagPipelineError, UsageError
 
 USAGE_EXIT_CODE = 2
 FAILURE_EXIT_CODE = 1
 
-_modules = (serve, documents)
+_modules = (serve, documents, qdrant)
 
 app = typer.Typer(
     name="rag-pipeline",

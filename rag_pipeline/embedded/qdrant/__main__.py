@@ -2,10 +2,10 @@
 
 import argparse
 import logging
-import os
 import sys
 from pathlib import Path
 
+from rag_pipeline.embedded.qdrant.guard import key_in
 from rag_pipeline.embedded.qdrant.server import serve
 from rag_pipeline.errors import UsageError
 
@@ -20,20 +20,11 @@ def main() -> int:
     given = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     try:
-        serve(given.data_dir, port=given.port, host=given.host, api_key=_api_key(given.api_key_env))
+        serve(given.data_dir, port=given.port, host=given.host, api_key=key_in(given.api_key_env))
     except UsageError as error:
         sys.stderr.write(f"{error}\n")
         return 2
     return 0
-
-
-def _api_key(variable: str | None) -> str | None:
-    """The key. The variable's name is an argument, not a setting, and the key itself must never be in argv."""
-    if variable is None:
-        return None
-    if not os.environ.get(variable):
-        raise UsageError(f"The environment variable {variable} should hold the API key and is empty or not set.")
-    return os.environ[variable]
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ import orjson
 
 from rag_pipeline.embedded.qdrant.engine import Collection
 from rag_pipeline.embedded.qdrant.files import write_atomically
-from rag_pipeline.embedded.qdrant.layout import config_file, shard_folder
+from rag_pipeline.embedded.qdrant.layout import FIRST, config_file
 from rag_pipeline.embedded.qdrant.problems import EngineFailedError, RestError
 from rag_pipeline.embedded.qdrant.reading import JsonObject
 from rag_pipeline.embedded.qdrant.schema import CollectionSchema
@@ -48,7 +48,7 @@ def copy_collection(storage: Storage, collection: Collection, target: Path) -> N
     with _disk_errors_translated(f"snapshot of `{collection.name}`"), collection.at_rest():
         target.mkdir(parents=True)
         copy_file(config_file(source), target / _CONFIG)
-        copy_tree(shard_folder(source), target / _SHARD)
+        copy_tree(collection.shard_folder, target / _SHARD)
 
 
 def copy_aliases(storage: Storage, target: Path) -> None:
@@ -64,7 +64,7 @@ def collection_copy(staging: Path, name: str) -> Path:
 
 def shelve(storage: Storage, staging: Path, shelf: Shelf, *, kind: str) -> JsonObject:
     """The description of a new snapshot on `shelf` of what was copied to `staging`."""
-    archive = storage.new_aside()
+    archive = storage.new_folder_aside()
     try:
         with _disk_errors_translated("snapshot"):
             return shelf.add(archive, sha256=pack(staging, archive, kind=kind))
@@ -74,7 +74,7 @@ def shelve(storage: Storage, staging: Path, shelf: Shelf, *, kind: str) -> JsonO
 
 def room_bytes(storage: Storage) -> int:
     """How much of the disk a snapshot may take."""
-    return max(0, shutil.disk_usage(storage.new_aside().parent).free - DISK_RESERVE_BYTES)
+    return max(0, shutil.disk_usage(storage.new_folder_aside().parent).free - DISK_RESERVE_BYTES)
 
 
 def unpacked_collection(storage: Storage, archive: Path, *, checksum: str | None) -> Path:
@@ -83,7 +83,7 @@ def unpacked_collection(storage: Storage, archive: Path, *, checksum: str | None
     Raises:
         SnapshotRefusedError: it is not what it should be.
     """
-    folder = storage.new_aside()
+    folder = storage.new_folder_aside()
     try:
         _verify(archive, checksum=checksum)
         unpack(archive, folder, kind=COLLECTION, free_bytes=room_bytes(storage))
@@ -105,13 +105,22 @@ def require_same_vectors(folder: Path, collection: Collection) -> None:
         raise SnapshotRefusedError(f"the shard in the snapshot has other vectors than `{collection.name}`")
 
 
-def restore_storage(storage: Storage, archive: Path) -> None:
-    """All collections and aliases of a snapshot of a whole storage, in an empty one.
+def restore_storage(root: Path, archive: Path) -> None:
+    """The storage folder `root`, made when missing, holds all collections and aliases of a snapshot of a whole storage.
 
     Raises:
-        UsageError: the storage is not empty, or the snapshot is refused.
+        UsageError: there are collections in it, or the snapshot is refused; nothing was changed.
+        InstanceRunningError: another process owns it.
     """
-    folder = storage.new_aside()
+    storage = Storage(root)
+    try:
+        _restore(storage, archive)
+    finally:
+        storage.close()
+
+
+def _restore(storage: Storage, archive: Path) -> None:
+    folder = storage.new_folder_aside()
     try:
         _verify(archive, checksum=None)
         unpack(archive, folder, kind=STORAGE, free_bytes=room_bytes(storage))
@@ -135,14 +144,14 @@ def _verify(archive: Path, *, checksum: str | None) -> None:
 
 def _laid_out(folder: Path) -> Path:
     """The same folder, its parts where an open collection has them."""
-    for name, place in ((_CONFIG, config_file(folder)), (_SHARD, shard_folder(folder))):
+    for name, place in ((_CONFIG, config_file(folder)), (_SHARD, folder / FIRST)):
         if not (folder / name).exists():
             raise SnapshotRefusedError(f"the snapshot has no {name}")
         if place != folder / name:
             (folder / name).rename(place)
     for needed in ("edge_config.json", "segments", "wal"):
         # Without its log the engine opens a shard and from then on ignores what is written (measured 2026-11-20).
-        if not (shard_folder(folder) / needed).exists():
+        if not (folder / FIRST / needed).exists():
             raise SnapshotRefusedError(f"the snapshot has no {_SHARD}/{needed}")
     return folder
 

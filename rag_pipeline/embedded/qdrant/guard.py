@@ -1,6 +1,7 @@
 """Who may ask, and how much a body may hold: an ASGI layer before the routes."""
 
 import hmac
+import os
 import time
 from dataclasses import dataclass
 from ipaddress import ip_address
@@ -11,7 +12,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from rag_pipeline.embedded.qdrant.problems import BodyTooLargeError, ForbiddenError, RestError, UnauthorizedError
 from rag_pipeline.embedded.qdrant.replies import failure
-from rag_pipeline.errors import OpenToNetworkError
+from rag_pipeline.errors import OpenToNetworkError, UsageError
 
 _OPEN_PATHS = frozenset({"/", "/healthz", "/livez", "/readyz"})
 _DRAINED_BODIES = 8
@@ -82,6 +83,21 @@ def check_exposure(host: str, *, api_key: str | None) -> None:
     """
     if api_key is None and not is_loopback(host):
         raise OpenToNetworkError(f"{host} is not a loopback address: set an API key, or listen on 127.0.0.1.")
+
+
+def key_in(variable: str | None) -> str | None:
+    """The API key that the environment variable holds; None without a name.
+
+    The name is an argument of the command, not a setting: the key itself must never be in an argument list.
+
+    Raises:
+        UsageError: the variable is empty or not set.
+    """
+    if variable is None:
+        return None
+    if not os.environ.get(variable):
+        raise UsageError(f"The environment variable {variable} should hold the API key and is empty or not set.")
+    return os.environ[variable]
 
 
 def is_loopback(host: str) -> bool:

@@ -17,7 +17,9 @@ from rag_pipeline.embedded.qdrant.files import write_atomically
 _CONFIG = "config.json"
 _CURRENT = "current"
 _INTENT = "intent"
-_FIRST = "shard"
+FIRST = "shard"
+"""The shard's folder in a collection that is new."""
+
 _SHARD = re.compile(r"shard(?:-([1-9][0-9]{0,17}))?", re.ASCII)
 
 
@@ -31,8 +33,8 @@ def intent_file(collection_folder: Path) -> Path:
     return collection_folder / _INTENT
 
 
-def shard_folder(collection_folder: Path) -> Path:
-    """The engine's files that are in use at present, or are to be in a folder that is being built.
+def current_shard(collection_folder: Path) -> Path:
+    """The shard's folder that is in use at present.
 
     Raises:
         ValueError: `current` names something else than a shard; nothing may be deleted then.
@@ -40,18 +42,18 @@ def shard_folder(collection_folder: Path) -> Path:
     try:
         name = (collection_folder / _CURRENT).read_text("ascii").strip()
     except FileNotFoundError:
-        name = _FIRST
+        name = FIRST
     if not _SHARD.fullmatch(name):
         raise ValueError(f"{collection_folder / _CURRENT} should name a shard like shard-1 and says {name[:80]!r}")
     return collection_folder / name
 
 
-def next_shard_folder(collection_folder: Path) -> Path:
+def next_shard(collection_folder: Path) -> Path:
     """Where the shard after the current one goes; nothing is there yet."""
     numbers = [
         int(match[1] or 0) for path in collection_folder.iterdir() if (match := _SHARD.fullmatch(path.name)) is not None
     ]
-    return collection_folder / f"{_FIRST}-{max(numbers, default=0) + 1}"
+    return collection_folder / f"{FIRST}-{max(numbers, default=0) + 1}"
 
 
 def make_current(shard: Path) -> None:
@@ -61,7 +63,7 @@ def make_current(shard: Path) -> None:
 
 def remove_other_shards(collection_folder: Path) -> None:
     """Only the current shard is left, and no half-written `current`."""
-    kept = shard_folder(collection_folder)
+    kept = current_shard(collection_folder)
     if not kept.is_dir():
         return
     for path in collection_folder.iterdir():

@@ -39,7 +39,7 @@ from rag_pipeline.embedded.qdrant.copying import allocated_bytes, copy_shard, sy
 from rag_pipeline.embedded.qdrant.engine import Collection
 from rag_pipeline.embedded.qdrant.files import rename_durably
 from rag_pipeline.embedded.qdrant.journal import Journal
-from rag_pipeline.embedded.qdrant.layout import make_current, next_shard_folder, shard_folder
+from rag_pipeline.embedded.qdrant.layout import current_shard, make_current, next_shard
 from rag_pipeline.embedded.qdrant.problems import EngineFailedError, RestError, engine_errors_translated
 from rag_pipeline.embedded.qdrant.storage import Storage
 
@@ -131,7 +131,7 @@ class Optimiser:
                 return False
             async with collection.writing:
                 self._require_wanted(collection, journal)
-                placed = next_shard_folder(collection.shard_folder.parent)
+                placed = next_shard(collection.shard_folder.parent)
                 leftovers.append(placed)
                 shard = await asyncio.to_thread(_place, aside, placed)
             await self._catch_up(shard, collection, journal)
@@ -232,7 +232,7 @@ def _change_over(collection: Collection, journal: Journal, shard: EdgeShard, pla
         make_current(placed)
     except OSError:
         # From the moment the name has moved there is no way back: the next start would open `placed`.
-        if shard_folder(placed.parent) != placed:
+        if current_shard(placed.parent) != placed:
             raise
         _log.warning("the change of %s to %s may not survive a power cut", collection.name, placed, exc_info=True)
     collection.change_over(shard, folder=placed)

@@ -10,7 +10,7 @@ from pathlib import Path
 import orjson
 import qdrant_edge as edge
 
-from rag_pipeline.embedded.qdrant.layout import config_file, shard_folder
+from rag_pipeline.embedded.qdrant.layout import config_file, current_shard
 from rag_pipeline.embedded.qdrant.schema import CollectionSchema
 
 
@@ -18,12 +18,12 @@ def main() -> int:
     """The exit code; the reason is the last line on standard error."""
     folder = Path(sys.argv[1])
     schema = CollectionSchema.from_config(orjson.loads(config_file(folder).read_bytes()))
-    stored = orjson.loads((shard_folder(folder) / "edge_config.json").read_bytes())
+    stored = orjson.loads((current_shard(folder) / "edge_config.json").read_bytes())
     dense = {name: vector["size"] for name, vector in stored.get("vectors", {}).items()}
     if dense != dict(schema.dense) or stored.get("sparse_vectors", {}).keys() != schema.sparse:
         sys.stderr.write("its vectors are not those of its configuration\n")
         return 1
-    shard = edge.EdgeShard.load(str(shard_folder(folder)))
+    shard = edge.EdgeShard.load(str(current_shard(folder)))
     points_count = shard.count(edge.CountRequest(exact=True))
     shard.scroll(edge.ScrollRequest(limit=1, with_payload=True, with_vector=True))
     shard.flush()

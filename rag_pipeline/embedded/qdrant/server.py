@@ -7,7 +7,8 @@ import logging
 import signal
 import socket
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import uvicorn
@@ -15,7 +16,7 @@ import uvicorn
 from rag_pipeline.embedded.qdrant.app import build_app
 from rag_pipeline.embedded.qdrant.guard import check_exposure
 from rag_pipeline.embedded.qdrant.storage import Storage
-from rag_pipeline.errors import PortInUseError
+from rag_pipeline.errors import PortInUseError, UsageError
 
 _log = logging.getLogger(__name__)
 
@@ -31,37 +32,58 @@ _KEEP_ALIVE_S = 120
 _BACKLOG = 512
 
 
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much is too much.
+
+    Shapes:
+        max_body_bytes: of one request.
+        max_snapshot_bytes: of an uploaded snapshot; None for as much as the disk has room for.
+        flush_interval_s: between two flushes of what was written.
+    """
+
+    max_body_bytes: int = MAX_BODY_BYTES
+    max_snapshot_bytes: int | None = None
+    flush_interval_s: float = FLUSH_INTERVAL_S
+
+
 def serve(
     data_dir: Path,
     *,
     port: int,
     host: str = "127.0.0.1",
     api_key: str | None = None,
-    max_body_bytes: int = MAX_BODY_BYTES,
-    flush_interval_s: float = FLUSH_INTERVAL_S,
+    limits: Limits | None = None,
+    announce: Callable[[str], None] = print,
 ) -> None:
     """Serves `data_dir` until SIGTERM or SIGINT; when it returns, everything is on the disk.
-
-    Once the socket listens and the collections are loaded, one line with the URL goes to standard output.
 
     Args:
         data_dir: made when missing; one process at a time.
         port: 0 for any that is free.
         host: other than loopback only with a key.
         api_key: expected in `api-key` or `Authorization: Bearer`; None lets in every program of this machine.
-        max_body_bytes: of one request.
-        flush_interval_s: between two flushes of what was written.
+        limits: None for the defaults.
+        announce: gets the URL, once the socket listens and the collections are loaded.
 
     Raises:
         OpenToNetworkError: the host is not loopback and there is no key.
         PortInUseError: the port is taken.
         InstanceRunningError: another process owns the folder.
+        UsageError: nothing can listen at this address, or the folder cannot be used.
     """
+    limits = limits or Limits()
     check_exposure(host, api_key=api_key)
     sys.setswitchinterval(_SWITCH_INTERVAL_S)
     with _bound_socket(host, port) as listener:
         storage = Storage(data_dir)
-        app = build_app(storage, api_key=api_key, max_body_bytes=max_body_bytes, flush_interval_s=flush_interval_s)
+        app = build_app(
+            storage,
+            api_key=api_key,
+            max_body_bytes=limits.max_body_bytes,
+            max_snapshot_bytes=limits.max_snapshot_bytes,
+            flush_interval_s=limits.flush_interval_s,
+        )
         config = uvicorn.Config(
             app,
             log_config=None,
@@ -75,20 +97,20 @@ def serve(
         )
         bound_host, bound_port = listener.getsockname()[:2]
         shown_host = f"[{bound_host}]" if ":" in bound_host else bound_host
-        _Server(config, announcement=f"http://{shown_host}:{bound_port}").run(sockets=[listener])
+        _Server(config, announce=lambda: announce(f"http://{shown_host}:{bound_port}")).run(sockets=[listener])
 
 
 class _Server(uvicorn.Server):
     """Uvicorn's server, ending with code 0 when it was told to stop: its own raises the signal again afterwards."""
 
-    def __init__(self, config: uvicorn.Config, *, announcement: str) -> None:
+    def __init__(self, config: uvicorn.Config, *, announce: Callable[[], None]) -> None:
         super().__init__(config)
-        self._announcement = announcement
+        self._announce = announce
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Starts, then says where."""
         await super().startup(sockets=sockets)
-        sys.stdout.write(f"{self._announcement}\n")
+        self._announce()
         sys.stdout.flush()
 
     @contextlib.contextmanager
@@ -108,7 +130,10 @@ class _Server(uvicorn.Server):
 
 
 def _bound_socket(host: str, port: int) -> socket.socket:
-    family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    try:
+        family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    except socket.gaierror as error:
+        raise UsageError(f"Nothing can listen on {host}:{port} ({error.strerror}).") from error
     listener = socket.socket(family, kind)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
@@ -120,5 +145,5 @@ def _bound_socket(host: str, port: int) -> socket.socket:
             raise PortInUseError(
                 f"Port {port} of {host} is in use; choose another or stop what listens there."
             ) from error
-        raise
+        raise UsageError(f"Nothing can listen on {host}:{port} ({error.strerror}).") from error
     return listener

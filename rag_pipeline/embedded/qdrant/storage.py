@@ -23,7 +23,7 @@ import orjson
 from rag_pipeline.embedded.qdrant.aliases import Aliases
 from rag_pipeline.embedded.qdrant.engine import Collection, build_shard
 from rag_pipeline.embedded.qdrant.files import rename_durably, sync_folder, write_atomically
-from rag_pipeline.embedded.qdrant.layout import config_file, remove_other_shards, shard_folder
+from rag_pipeline.embedded.qdrant.layout import FIRST, config_file, current_shard, remove_other_shards
 from rag_pipeline.embedded.qdrant.names import checked_collection_name, is_collection_name
 from rag_pipeline.embedded.qdrant.problems import ConflictError, EngineFailedError, RestError, collection_missing
 from rag_pipeline.embedded.qdrant.schema import CollectionSchema
@@ -41,9 +41,13 @@ class Storage:
 
         Raises:
             InstanceRunningError: another process owns it.
+            UsageError: it cannot be made or written to.
         """
-        root.mkdir(parents=True, exist_ok=True)
-        self._lock = _locked(root / "lock")
+        try:
+            root.mkdir(parents=True, exist_ok=True)
+            self._lock = _locked(root / "lock")
+        except OSError as error:
+            raise UsageError(f"{root} cannot be used as the storage folder ({error.strerror}).") from error
         self._collections_folder = root / "collections"
         self._aside = root / "aside"
         self._incoming = root / "incoming"
@@ -98,12 +102,12 @@ class Storage:
     def create(self, name: str, schema: CollectionSchema) -> None:
         """Makes a collection; on return it is on the disk."""
         self.require_free(name)
-        building = self.new_aside()
+        building = self.new_folder_aside()
         try:
             building.mkdir()
-            build_shard(shard_folder(building), schema)
+            build_shard(building / FIRST, schema)
             write_atomically(config_file(building), orjson.dumps(schema.config))
-            sync_folder(shard_folder(building))
+            sync_folder(building / FIRST)
             rename_durably(building, self._collections_folder / name)
         finally:
             _remove(building)
@@ -113,7 +117,7 @@ class Storage:
         """Whether there was a collection of this name (an alias is none). It is gone, and so are its aliases."""
         if name not in self.names:
             return False
-        discarded = self.new_aside()
+        discarded = self.new_folder_aside()
         rename_durably(self._collections_folder / name, discarded)
         self._unloadable.pop(name, None)
         collection = self._collections.pop(name, None)
@@ -177,8 +181,8 @@ class Storage:
         """Where the collection lies."""
         return self._collections_folder / collection.name
 
-    def new_aside(self) -> Path:
-        """A path on the same disk that nothing has; whatever is made of it is gone after the next start."""
+    def new_folder_aside(self) -> Path:
+        """A path in `aside/` that nothing has yet; what is made there is gone after a crash."""
         return self._aside / uuid4().hex
 
     def close(self) -> None:
@@ -196,13 +200,13 @@ class Storage:
         """Where the collection went that was in the place of `folder`, one of `incoming`."""
         target, discarded = self._collections_folder / folder.name, None
         if target.exists():
-            discarded = self.new_aside()
+            discarded = self.new_folder_aside()
             rename_durably(target, discarded)
         rename_durably(folder, target)
         return discarded
 
     def _put_back(self, target: Path, discarded: Path | None) -> None:
-        failed: Path | None = self.new_aside()
+        failed: Path | None = self.new_folder_aside()
         if discarded is None:
             rename_durably(target, failed)
         else:
@@ -224,7 +228,7 @@ class Storage:
     def _load(self, folder: Path) -> Collection:
         schema = CollectionSchema.from_config(orjson.loads(config_file(folder).read_bytes()))
         remove_other_shards(folder)
-        collection = Collection(folder.name, folder=shard_folder(folder), schema=schema)
+        collection = Collection(folder.name, folder=current_shard(folder), schema=schema)
         collection.finish_unfinished()
         return collection
 

@@ -4,6 +4,7 @@ Nothing is trusted: only regular files whose names, order, sizes and checksums a
 target, only as much as the disk has room for. `tarfile` is not used to read: it loads an extended header of any size.
 """
 
+import errno
 import gzip
 import hashlib
 import os
@@ -31,6 +32,10 @@ from rag_pipeline.embedded.qdrant.sparse import write_sparsely
 _MAX_PADDING_BYTES = 64 * 1024
 _MAX_MANIFEST_BYTES = 16 * 1024 * 1024
 _MAX_PATH_BYTES = 1024
+_FAULTS_OF_NAMES = frozenset(
+    {errno.ENOENT, errno.EEXIST, errno.ENOTDIR, errno.ENAMETOOLONG, errno.EINVAL, errno.EILSEQ}
+)
+"""A folder that is not listed, a file as a folder, a name that is too long: not the disk's fault."""
 
 
 def unpack(archive: Path, target: Path, *, kind: str, free_bytes: int) -> None:
@@ -62,6 +67,8 @@ def unpack(archive: Path, target: Path, *, kind: str, free_bytes: int) -> None:
     except (EOFError, zlib.error, gzip.BadGzipFile, tarfile.HeaderError, UnicodeError) as error:
         raise SnapshotRefusedError(f"the snapshot cannot be read: {error}") from error
     except OSError as error:
+        if error.errno in _FAULTS_OF_NAMES:
+            raise SnapshotRefusedError(f"the snapshot has names that cannot be: {error.strerror}") from error
         raise EngineFailedError(f"the snapshot could not be unpacked: {error.strerror}") from error
     for path in ("", *manifest.folders):
         sync_folder(target / path)
