@@ -197,7 +197,7 @@ PARAMS: list[dict[str, object]] = [
     {"type": "bool", "memory": "pinned"},
     {"type": "datetime", "is_principal": False, "memory": "cold"},
     {"type": "uuid", "is_tenant": False},
-    {"type": "integer", "nested": "list"},
+    {"type": "integer", "nested": "list[]"},
     {"type": "text", "tokenizer": "whitespace", "lowercase": False, "min_token_len": 2, "max_token_len": 9},
     {"type": "text", "tokenizer": "multilingual", "stopwords": "english", "phrase_matching": True},
     {"type": "text", "tokenizer": "word", "stopwords": {"languages": ["english", "german"], "custom": ["fox"]}},
@@ -289,14 +289,15 @@ def test_order_starts_where_asked_and_ties_break_by_id(http: httpx.Client, fille
     assert _ids(http, filled, {"query": {"order_by": order}, "limit": 3}) == [7, 6, 5]
 
 
-def test_the_alias_of_with_vector_and_every_form_of_selector(http: httpx.Client, filled: str) -> None:
-    for selected in ({"with_vectors": [DENSE]}, {"with_vector": [DENSE]}):
-        for path, body in (
-            ("points/query", {"query": 3, "using": DENSE}),
-            ("points/scroll", {}),
-            ("points", {"ids": [3]}),
-        ):
-            answer = http.post(f"{filled}/{path}", json={**body, **selected}).json()["result"]
+def test_with_vectors_is_an_alias(http: httpx.Client, filled: str) -> None:
+    reads: list[tuple[str, dict[str, object]]] = [
+        ("points/query", {"query": 3, "using": DENSE}),
+        ("points/scroll", {}),
+        ("points", {"ids": [3]}),
+    ]
+    for path, body in reads:
+        for selected in ("with_vectors", "with_vector"):
+            answer = http.post(f"{filled}/{path}", json={**body, selected: [DENSE]}).json()["result"]
             points = answer if isinstance(answer, list) else answer["points"]
             assert all(point["vector"].keys() == {DENSE} for point in points)
 
