@@ -143,7 +143,7 @@ class Collection:
     def matrix(self, body: object) -> Matrix:
         """Which points of a random sample are near each other."""
         with engine_errors_translated():
-            return read_matrix(body, lambda query: self._found(query, others=_no_other))
+            return read_matrix(body, lambda query: self._found(query, _no_other), vectors=self.schema.names)
 
     def facet(self, body: object) -> JsonObject:
         """How many points have each value of a field, the most frequent first."""

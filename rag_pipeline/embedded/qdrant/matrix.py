@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from rag_pipeline.embedded.qdrant.grouping import Ask
+from rag_pipeline.embedded.qdrant.problems import WrongInputError
 from rag_pipeline.embedded.qdrant.reading import JsonObject, integer, known, string
 
 if TYPE_CHECKING:  # names that only the binding's stub has
@@ -47,12 +48,14 @@ class Matrix:
         }
 
 
-def read_matrix(body: object, ask: Ask) -> Matrix:
+def read_matrix(body: object, ask: Ask, *, vectors: Collection[str]) -> Matrix:
     """The matrix for the body of `points/search/matrix/...`."""
     given = known(body, of="a matrix request")
     sample = integer(given.get("sample", _DEFAULT_SAMPLE), of="sample", least=2)
     limit = integer(given.get("limit", _DEFAULT_LIMIT), of="limit", least=1)
     using = string(given.get("using", ""), of="using")
+    if using not in vectors:
+        raise WrongInputError(f"Not existing vector name error: {using}")
     has_vector = {"has_vector": using}
     wanted = [given["filter"], has_vector] if "filter" in given else has_vector
     sampled = ask({"query": {"sample": "random"}, "filter": {"must": wanted}, "limit": sample})
