@@ -32,6 +32,7 @@ def records(points: Iterable[Record]) -> list[JsonObject]:
 
 def collection_description(schema: CollectionSchema, shard: ShardInfo, *, points_count: int) -> JsonObject:
     """A `CollectionInfo` of the REST API."""
+    created = {"created_at": schema.created_at} if schema.created_at else {}
     return {
         "status": "green",
         "optimizer_status": "ok",
@@ -40,6 +41,9 @@ def collection_description(schema: CollectionSchema, shard: ShardInfo, *, points
         "segments_count": shard.segments_count,
         "config": schema.config,
         "payload_schema": {field: index_as_object(index) for field, index in shard.payload_schema.items()},
+        # Nothing waits: an update is applied before it is answered.
+        "update_queue": {"length": 0},
+        **created,
     }
 
 

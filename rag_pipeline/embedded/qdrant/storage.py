@@ -95,12 +95,26 @@ class Storage:
         try:
             building.mkdir()
             build_shard(building / _SHARD, schema)
-            write_atomically(building / _CONFIG, orjson.dumps(schema.config))
+            write_atomically(building / _CONFIG, orjson.dumps(schema.stored()))
             sync_folder(building / _SHARD)
             rename_durably(building, self._collections_folder / name)
         finally:
             shutil.rmtree(building, ignore_errors=True)
         self._collections[name] = self._load(self._collections_folder / name)
+
+    def reconfigure(self, collection: Collection, schema: CollectionSchema) -> None:
+        """Makes `schema` that of the collection. The caller holds its `writing`.
+
+        The file is written first; a process killed before the engine follows finds it when it opens the collection.
+        """
+        file = self._collections_folder / collection.name / _CONFIG
+        collection.flush()
+        write_atomically(file, orjson.dumps(schema.stored()))
+        try:
+            collection.configure(schema)
+        except RestError:
+            write_atomically(file, orjson.dumps(collection.schema.stored()))
+            raise
 
     def delete(self, name: str) -> bool:
         """Whether there was a collection of this name (an alias is none). It is gone, and so are its aliases."""
@@ -139,7 +153,7 @@ class Storage:
             self._unloadable[folder.name] = str(error)
 
     def _load(self, folder: Path) -> Collection:
-        schema = CollectionSchema.from_config(orjson.loads((folder / _CONFIG).read_bytes()))
+        schema = CollectionSchema.from_stored(orjson.loads((folder / _CONFIG).read_bytes()))
         return Collection(folder.name, folder=folder / _SHARD, schema=schema)
 
 

@@ -11,6 +11,7 @@ from rag_pipeline.embedded.qdrant.engine import Collection
 from rag_pipeline.embedded.qdrant.guard import body_of
 from rag_pipeline.embedded.qdrant.problems import collection_missing
 from rag_pipeline.embedded.qdrant.reading import JsonObject, parsed
+from rag_pipeline.embedded.qdrant.schema import CollectionSchema
 from rag_pipeline.embedded.qdrant.storage import Storage
 
 
@@ -50,6 +51,17 @@ class Workplace:
             number = await asyncio.to_thread(write, collection)
         is_awaited = request.query_params.get("wait") == "true"
         return {"operation_id": number, "status": "completed" if is_awaited else "acknowledged"}
+
+    async def reconfigured(
+        self, request: Request, change: Callable[[CollectionSchema], CollectionSchema]
+    ) -> JsonObject:
+        """An `UpdateResult`: the collection has the schema that `change` made of its own."""
+
+        def write(collection: Collection) -> int:
+            self.storage.reconfigure(collection, change(collection.schema))
+            return collection.apply([])
+
+        return await self.written(request, write)
 
 
 def workplace_of(request: Request) -> Workplace:
