@@ -8,8 +8,8 @@ import orjson
 
 from rag_pipeline.embedded.qdrant.files import write_atomically
 from rag_pipeline.embedded.qdrant.names import checked_collection_name
-from rag_pipeline.embedded.qdrant.problems import ConflictError, NotFoundError, WrongInputError, collection_missing
-from rag_pipeline.embedded.qdrant.reading import array, fields, required, string
+from rag_pipeline.embedded.qdrant.problems import ConflictError, FormatError, NotFoundError, collection_missing
+from rag_pipeline.embedded.qdrant.reading import array, picked, required, string
 
 _KEYS = MappingProxyType(
     {
@@ -50,7 +50,7 @@ class Aliases:
 
     def apply(self, body: object, *, collections: Collection[str]) -> None:
         """Applies the operations of `POST /collections/aliases`, all or none."""
-        given = fields(body, of="change aliases", allowed=("actions",))
+        given = picked(body, of="change aliases", keys=("actions",))
         targets = dict(self._targets)
         for action in array(required(given, "actions", of="change aliases"), of="actions"):
             _apply(action, targets, collections)
@@ -62,11 +62,11 @@ class Aliases:
 
 
 def _apply(action: object, targets: dict[str, str], collections: Collection[str]) -> None:
-    given = fields(action, of="an alias action", allowed=_KEYS)
+    given = picked(action, of="an alias action", keys=_KEYS)
     if len(given) != 1:
-        raise WrongInputError(f"an alias action has exactly one of {', '.join(_KEYS)}")
+        raise FormatError(f"an alias action has exactly one of {', '.join(_KEYS)}")
     ((kind, operand),) = given.items()
-    named = fields(operand, of=kind, allowed=_KEYS[kind])
+    named = picked(operand, of=kind, keys=_KEYS[kind])
     names = [string(required(named, key, of=kind), of=key) for key in _KEYS[kind]]
     if kind == "create_alias":
         collection, alias = names

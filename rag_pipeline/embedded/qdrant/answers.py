@@ -32,12 +32,16 @@ def records(points: Iterable[Record]) -> list[JsonObject]:
 
 def collection_description(schema: CollectionSchema, shard: ShardInfo, *, points_count: int) -> JsonObject:
     """A `CollectionInfo` of the REST API but for what `Upkeep.as_object` adds."""
+    created = {"created_at": schema.created_at} if schema.created_at else {}
     return {
         "indexed_vectors_count": shard.indexed_vectors_count,
         "points_count": points_count,
         "segments_count": shard.segments_count,
         "config": schema.config,
         "payload_schema": {field: index_as_object(index) for field, index in shard.payload_schema.items()},
+        # Nothing waits: an update is applied before it is answered.
+        "update_queue": {"length": 0},
+        **created,
     }
 
 

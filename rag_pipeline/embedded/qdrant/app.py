@@ -6,27 +6,29 @@ import logging
 import time
 from collections.abc import AsyncIterator
 
-import orjson
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response
-from starlette.routing import Route
+from starlette.responses import Response
 from starlette.types import ASGIApp
 
-from rag_pipeline.embedded.qdrant import routes_collections, routes_points, routes_queries, routes_snapshots
+from rag_pipeline.embedded.qdrant import (
+    routes_collections,
+    routes_points,
+    routes_queries,
+    routes_service,
+    routes_snapshots,
+)
 from rag_pipeline.embedded.qdrant.guard import Guard
 from rag_pipeline.embedded.qdrant.optimiser import Optimiser
 from rag_pipeline.embedded.qdrant.problems import EngineFailedError, NotFoundError, RestError, UnsupportedError
 from rag_pipeline.embedded.qdrant.replies import failure
+from rag_pipeline.embedded.qdrant.statistics import Statistics
 from rag_pipeline.embedded.qdrant.storage import Storage
 from rag_pipeline.embedded.qdrant.workplace import Workplace
 
 _log = logging.getLogger(__name__)
 
-SERVED_VERSION = "1.20.0"
-"""The REST version that is spoken: qdrant-client warns when its own minor differs by more than one."""
-
-_QDRANT_ROOTS = ("/collections", "/aliases", "/cluster", "/snapshots", "/telemetry", "/metrics", "/locks", "/issues")
+_QDRANT_ROOTS = ("/collections", "/aliases", "/cluster", "/snapshots", "/telemetry", "/metrics", "/issues", "/quotas")
 
 
 def build_app(
@@ -60,24 +62,16 @@ def build_app(
         *routes_points.ROUTES,
         *routes_snapshots.ROUTES,
         *routes_collections.ROUTES,
-        Route("/", _version, methods=["GET"]),
-        *(Route(path, _healthy, methods=["GET"]) for path in ("/healthz", "/livez", "/readyz")),
+        *routes_service.ROUTES,
     ]
     app = Starlette(
         routes=routes, lifespan=life, exception_handlers={404: _outside, 405: _outside, Exception: _our_fault}
     )
     app.router.redirect_slashes = False
+    app.state.statistics = Statistics()
+    app.state.patterns = {route.endpoint: route.path for route in routes}
     app.state.workplace = place
     return Guard(app, api_key=api_key)
-
-
-async def _version(_: Request) -> Response:
-    answer = {"title": "qdrant - vector search engine", "version": SERVED_VERSION, "commit": "embedded"}
-    return Response(orjson.dumps(answer), media_type="application/json")
-
-
-async def _healthy(request: Request) -> Response:
-    return PlainTextResponse(f"{request.url.path[1:]} check passed")
 
 
 async def _outside(request: Request, _: Exception) -> Response:

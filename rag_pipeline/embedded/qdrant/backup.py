@@ -64,7 +64,7 @@ def collection_copy(staging: Path, name: str) -> Path:
 
 def shelve(storage: Storage, staging: Path, shelf: Shelf, *, kind: str) -> JsonObject:
     """The description of a new snapshot on `shelf` of what was copied to `staging`."""
-    archive = storage.new_folder_aside()
+    archive = storage.new_aside()
     try:
         with _disk_errors_translated("snapshot"):
             return shelf.add(archive, sha256=pack(staging, archive, kind=kind))
@@ -74,7 +74,7 @@ def shelve(storage: Storage, staging: Path, shelf: Shelf, *, kind: str) -> JsonO
 
 def room_bytes(storage: Storage) -> int:
     """How much of the disk a snapshot may take."""
-    return max(0, shutil.disk_usage(storage.new_folder_aside().parent).free - DISK_RESERVE_BYTES)
+    return max(0, shutil.disk_usage(storage.new_aside().parent).free - DISK_RESERVE_BYTES)
 
 
 def unpacked_collection(storage: Storage, archive: Path, *, checksum: str | None) -> Path:
@@ -83,7 +83,7 @@ def unpacked_collection(storage: Storage, archive: Path, *, checksum: str | None
     Raises:
         SnapshotRefusedError: it is not what it should be.
     """
-    folder = storage.new_folder_aside()
+    folder = storage.new_aside()
     try:
         _verify(archive, checksum=checksum)
         unpack(archive, folder, kind=COLLECTION, free_bytes=room_bytes(storage))
@@ -120,7 +120,7 @@ def restore_storage(root: Path, archive: Path) -> None:
 
 
 def _restore(storage: Storage, archive: Path) -> None:
-    folder = storage.new_folder_aside()
+    folder = storage.new_aside()
     try:
         _verify(archive, checksum=None)
         unpack(archive, folder, kind=STORAGE, free_bytes=room_bytes(storage))

@@ -10,6 +10,7 @@ on a copy (`optimiser`), and `change_over` puts the copy in the shard's place.
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import threading
 from collections.abc import Iterator, Sequence
@@ -22,6 +23,7 @@ import qdrant_edge as edge
 
 from rag_pipeline.embedded.qdrant.answers import collection_description, records, scored_points
 from rag_pipeline.embedded.qdrant.backlog import Thresholds
+from rag_pipeline.embedded.qdrant.engine_config import creates_vector, engine_config
 from rag_pipeline.embedded.qdrant.examples import Others
 from rag_pipeline.embedded.qdrant.filters import filter_or_none
 from rag_pipeline.embedded.qdrant.grouping import GroupReader
@@ -37,8 +39,8 @@ from rag_pipeline.embedded.qdrant.problems import (
     engine_errors_translated,
 )
 from rag_pipeline.embedded.qdrant.queries import QueryReader
-from rag_pipeline.embedded.qdrant.reading import JsonObject, boolean, integer, known, parsed, path, required
-from rag_pipeline.embedded.qdrant.schema import CollectionSchema, engine_config
+from rag_pipeline.embedded.qdrant.reading import JsonObject, boolean, integer, known, parsed, path, picked, required
+from rag_pipeline.embedded.qdrant.schema import CollectionSchema
 from rag_pipeline.embedded.qdrant.selectors import order_by, with_payload, with_vector
 from rag_pipeline.embedded.qdrant.updates import BATCH_POINTS, PointsUpdate, SelectionUpdate, Update, read_request
 from rag_pipeline.embedded.qdrant.upkeep import Upkeep
@@ -58,11 +60,21 @@ _SMALL_OPERATION_BYTES = 32 * BATCH_POINTS
 _MAX_FACETS = 2**31
 """The engine adds to a limit; near 2**64 that would overflow."""
 
+_PLACEHOLDER = "placeholder"
+_PLACEHOLDER_CONFIG = edge.EdgeConfig(sparse_vectors={_PLACEHOLDER: edge.EdgeSparseVectorParams()})
+_UNSUPPORTED = ("shard_key",)
+_SCROLL_KEYS = ("offset", "limit", "filter", "with_payload", "with_vector", "order_by")
+
 
 def build_shard(folder: Path, schema: CollectionSchema) -> None:
     """An empty shard in `folder`, flushed and closed, ready to be renamed with it."""
     with engine_errors_translated():
-        shard = edge.EdgeShard.create(str(folder), engine_config(schema))
+        if schema.names:
+            shard = edge.EdgeShard.create(str(folder), engine_config(schema))
+        else:
+            # The engine makes no shard without a vector, but lets the last one be dropped.
+            shard = edge.EdgeShard.create(str(folder), _PLACEHOLDER_CONFIG)
+            shard.update(edge.UpdateOperation.delete_vector_name(_PLACEHOLDER))
         shard.flush()
         shard.close()
 
@@ -76,8 +88,7 @@ class Collection:
     """
 
     def __init__(self, name: str, *, folder: Path, schema: CollectionSchema) -> None:
-        with engine_errors_translated():
-            self._shard = edge.EdgeShard.load(str(folder))
+        self._shard = load_shard(folder, schema)
         self.name = name
         self.shard_folder = folder
         self._intent = Intent(intent_file(folder.parent))
@@ -92,28 +103,38 @@ class Collection:
     def description(self) -> JsonObject:
         """A `CollectionInfo`, its points counted exactly."""
         with engine_errors_translated():
-            points_count = self._shard.count(edge.CountRequest(exact=True))
-            description = collection_description(self.schema, self._shard.info(), points_count=points_count)
+            description = collection_description(self.schema, self._shard.info(), points_count=self.points_count())
             return {**description, **self.upkeep.as_object(self.shard_folder, self.thresholds)}
+
+    def points_count(self) -> int:
+        """How many points there are, counted."""
+        with engine_errors_translated():
+            return self._shard.count(edge.CountRequest(exact=True))
+
+    def vectors_counts(self) -> dict[str, int]:
+        """How many points have each of the vectors, counted."""
+        with engine_errors_translated():
+            return {name: self._shard.count(_having(name)) for name in sorted(self.schema.names)}
 
     def count(self, body: object) -> JsonObject:
         """How many points match; always exact, whatever is asked."""
         with engine_errors_translated():
-            given = known(body, of="count")
+            given = picked(body, of="count", keys=("filter", "exact"), unsupported=_UNSUPPORTED)
             boolean(given.get("exact", True), of="exact")
             return {"count": self._shard.count(edge.CountRequest(exact=True, filter=filter_or_none(given)))}
 
     def retrieve(self, body: object) -> list[JsonObject]:
         """The points with these ids that exist."""
         with engine_errors_translated():
-            given = known(body, of="retrieve")
+            keys = ("ids", "with_payload", "with_vector")
+            given = picked(body, of="retrieve", keys=keys, unsupported=_UNSUPPORTED)
             ids = point_ids(required(given, "ids", of="retrieve"))
             return records(self._shard.retrieve(ids, with_payload(given, default=True), with_vector(given)))
 
     def scroll(self, body: object) -> JsonObject:
         """A page of points and where the next begins."""
         with engine_errors_translated():
-            given = known(body, of="scroll")
+            given = picked(body, of="scroll", keys=_SCROLL_KEYS, unsupported=_UNSUPPORTED)
             if "order_by" in given and "offset" in given:
                 raise WrongInputError("cannot use an `offset` when using `order_by`; use `order_by.start_from` to page")
             points, next_offset = self._shard.scroll(
@@ -157,6 +178,17 @@ class Collection:
             )
             return {"hits": [{"value": hit.value, "count": hit.count} for hit in self._shard.facet(request).hits]}
 
+    def configure(self, schema: CollectionSchema) -> None:
+        """The collection has the vectors of `schema`, on the disk. The caller holds `writing` and flushed before.
+
+        The other parts of the configuration reach the engine when the collection is opened the next time.
+        """
+        if self.journal:
+            self.journal.give_up("its configuration changed")
+        with engine_errors_translated():
+            _change_names(self._shard, schema, existing=self.schema.names)
+        self.schema = schema
+
     def _found(self, body: object, others: Others) -> list[edge.ScoredPoint]:
         reader = QueryReader(self, others=others, points_count=self._points_bound())
         return self._shard.query(reader.request(body))
@@ -189,7 +221,7 @@ class Collection:
                 self._apply(updates, body_bytes=len(body))
             else:
                 self._apply_as_one(kind, body, updates, ended=0)
-        return next(self._operation_ids), len(updates)
+        return self.next_operation(), len(updates)
 
     def finish_unfinished(self) -> None:
         """What a killed server had begun to write is written. Before anyone else uses the collection."""
@@ -226,7 +258,7 @@ class Collection:
         """The number of the operation, applied: payload indexes. The caller holds `writing`."""
         with engine_errors_translated():
             self._write(operation, size_bytes=_SMALL_OPERATION_BYTES)
-        return next(self._operation_ids)
+        return self.next_operation()
 
     def change_over(self, shard: edge.EdgeShard, *, folder: Path) -> None:
         """`shard`, flushed and with the same points, is the collection's from now on. The caller holds `writing`.
@@ -245,6 +277,10 @@ class Collection:
         """Whether `shard` can be this collection's at all."""
         request = edge.CountRequest(exact=True)
         return self._shard.count(request) == shard.count(request)
+
+    def next_operation(self) -> int:
+        """The number of an operation that is done."""
+        return next(self._operation_ids)
 
     def flush(self) -> None:
         """What was written is on the disk. When writers are held off, no flush is going on afterwards either."""
@@ -328,6 +364,54 @@ class Collection:
 
 def _no_other(name: str) -> Collection:
     raise collection_missing(name)
+
+
+def load_shard(folder: Path, schema: CollectionSchema) -> edge.EdgeShard:
+    """The shard in `folder`, with the vectors and the configuration of `schema`."""
+    with engine_errors_translated():
+        try:
+            if schema.names:
+                return _loaded(folder, engine_config(schema))
+        except RestError:
+            # The process ended between the two writes of a vector name: it is in the schema and not in the engine,
+            # or the other way round.
+            _log.warning("%s is brought to its configuration", folder)
+        shard = edge.EdgeShard.load(str(folder))
+        _change_names(shard, schema, existing=_engine_names(folder))
+        if not schema.names:
+            return shard
+        shard.close()
+        return _loaded(folder, engine_config(schema))
+
+
+def _loaded(folder: Path, config: edge.EdgeConfig) -> edge.EdgeShard:
+    with engine_errors_translated():
+        return edge.EdgeShard.load(str(folder), config)
+
+
+def _engine_names(folder: Path) -> frozenset[str]:
+    config = json.loads((folder / "edge_config.json").read_bytes())
+    return frozenset(config.get("vectors") or {}) | frozenset(config.get("sparse_vectors") or {})
+
+
+def _change_names(shard: edge.EdgeShard, schema: CollectionSchema, *, existing: frozenset[str]) -> None:
+    """The shard has the vectors of `schema`.
+
+    Flushed before the first change and after the last: replaying a log with points of a vector that was dropped and
+    made anew with another dimension loses these points, silently (measured 2026-11-25, qdrant-edge-py 0.9.0).
+    """
+    if existing == schema.names:
+        return
+    shard.flush()
+    for name in existing - schema.names:
+        shard.update(edge.UpdateOperation.delete_vector_name(name))
+    for name in schema.names - existing:
+        shard.update(creates_vector(name, schema.config))
+    shard.flush()
+
+
+def _having(name: str) -> edge.CountRequest:
+    return edge.CountRequest(exact=True, filter=edge.Filter(must=[edge.HasVectorCondition(name)]))
 
 
 def _in_batches(update: SelectionUpdate, ids: Sequence[PointId]) -> Iterator[edge.UpdateOperation]:

@@ -14,10 +14,9 @@ import numpy as np
 import qdrant_edge as edge
 
 from rag_pipeline.embedded.qdrant.geo import geo_bounding_box, geo_polygon, geo_radius
-from rag_pipeline.embedded.qdrant.problems import UnsupportedError, ValidationError, WrongInputError
+from rag_pipeline.embedded.qdrant.problems import FormatError, UnsupportedError, ValidationError, WrongInputError
 from rag_pipeline.embedded.qdrant.reading import (
     JsonObject,
-    MalformedJsonError,
     array,
     boolean,
     integer,
@@ -47,7 +46,7 @@ def read_filter(value: object, *, depth: int = 0) -> edge.Filter:
         raise WrongInputError(f"a filter nests at most {MAX_DEPTH} levels")
     given = known(value, of="a filter")
     if unknown := [key for key in given if key not in _CLAUSES]:
-        raise MalformedJsonError(f"unknown field `{unknown[0]}`, expected one of {', '.join(_CLAUSES)}")
+        raise FormatError(f"unknown field `{unknown[0]}`, expected one of {', '.join(_CLAUSES)}")
     return edge.Filter(
         must=_conditions(given.get("must"), depth),
         should=_conditions(given.get("should"), depth),
@@ -79,14 +78,14 @@ def _min_should(value: object, depth: int) -> edge.MinShould | None:
 def read_condition(value: object, *, depth: int = 0) -> ConditionType:
     """The condition, or the filter that stands for one."""
     if not isinstance(value, dict):
-        raise MalformedJsonError("a condition must be an object")
+        raise FormatError("a condition must be an object")
     if "key" in value:
         return _field_condition(value)
     kinds = [kind for kind in _CONDITIONS if kind in value]
     if not kinds:
         return read_filter(value, depth=depth)
     if len(kinds) > 1:
-        raise MalformedJsonError(f"a condition has one of {', '.join(kinds)}, not several")
+        raise FormatError(f"a condition has one of {', '.join(kinds)}, not several")
     return _CONDITIONS[kinds[0]](value[kinds[0]], depth)
 
 
@@ -112,7 +111,7 @@ def _match(value: object) -> MatchType:
     for kind, read in _MATCHES.items():
         if kind in given:
             return read(given[kind])
-    raise MalformedJsonError(f"match has one of {', '.join(_MATCHES)}")
+    raise FormatError(f"match has one of {', '.join(_MATCHES)}")
 
 
 def _match_value(value: object) -> edge.MatchValue:
@@ -134,7 +133,7 @@ def _match_among(value: object) -> list[str] | list[int]:
 
 def _signed(value: object) -> int:
     if type(value) is not int or not -_INT_64 <= value < _INT_64:
-        raise MalformedJsonError("match compares with strings, whole numbers of 64 bits, true and false")
+        raise FormatError("match compares with strings, whole numbers of 64 bits, true and false")
     return value
 
 

@@ -10,10 +10,9 @@ from qdrant_edge import Expression
 
 from rag_pipeline.embedded.qdrant.filters import MAX_DEPTH, read_condition
 from rag_pipeline.embedded.qdrant.geo import geo_point
-from rag_pipeline.embedded.qdrant.problems import WrongInputError
+from rag_pipeline.embedded.qdrant.problems import FormatError, WrongInputError
 from rag_pipeline.embedded.qdrant.reading import (
     JsonObject,
-    MalformedJsonError,
     array,
     known,
     number,
@@ -86,7 +85,7 @@ def _datetime(value: object, _: int) -> Expression:
     try:
         return Expression.Datetime(string(value, of="datetime"))
     except ValueError as error:
-        raise MalformedJsonError(error) from error
+        raise FormatError(str(error)) from error
 
 
 _EXPRESSIONS: Mapping[str, Callable[[object, int], Expression]] = MappingProxyType(

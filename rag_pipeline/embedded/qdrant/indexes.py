@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import qdrant_edge as edge
 
-from rag_pipeline.embedded.qdrant.problems import ValidationError
+from rag_pipeline.embedded.qdrant.problems import FormatError, ValidationError
 from rag_pipeline.embedded.qdrant.reading import (
     JsonObject,
-    MalformedJsonError,
     boolean,
     choice,
     known,
@@ -98,7 +97,7 @@ def index_as_object(index: PayloadIndexInfo) -> JsonObject:
 def _kind(value: object) -> str:
     kind = string(value, of="the type of field_schema")
     if kind not in _TYPES:
-        raise MalformedJsonError(f"field_schema must be one of {', '.join(_TYPES)}")
+        raise FormatError(f"field_schema must be one of {', '.join(_TYPES)}")
     return kind
 
 

@@ -2,24 +2,26 @@
 
 import re
 
-from rag_pipeline.embedded.qdrant.problems import WrongInputError
+from rag_pipeline.embedded.qdrant.problems import ValidationError, WrongInputError
 
-_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.\-]{0,199}", re.ASCII)
 _UNSAFE = re.compile(r'[\x00-\x1f\x7f<>:"/\\|?*]')
+"""Source: Qdrant refuses these in a collection's name (docs, Collections), and DEL."""
+
+_MAX_NAME_BYTES = 255
+"""Qdrant allows 255 characters; a name is a folder here, and Linux allows it 255 bytes."""
+
 _MAX_VECTOR_NAME_BYTES = 128
 
 
 def is_collection_name(name: str) -> bool:
     """Whether a collection or alias can be called so."""
-    return _NAME.fullmatch(name) is not None
+    return _reason_against(name) is None
 
 
 def checked_collection_name(name: str) -> str:
     """The name, when a collection or alias can have it."""
-    if not is_collection_name(name):
-        raise WrongInputError(
-            "a collection name has 1 to 200 ASCII letters, digits, `_`, `.` or `-` and does not begin with `.` or `-`"
-        )
+    if reason := _reason_against(name):
+        raise ValidationError(f"name: value {name[:80]!r} invalid, {reason}", where="path parameters")
     return name
 
 
@@ -30,3 +32,13 @@ def checked_vector_name(name: str) -> str:
             f"a vector name has 1 to {_MAX_VECTOR_NAME_BYTES} bytes, no path characters and no leading `.`"
         )
     return name
+
+
+def _reason_against(name: str) -> str | None:
+    if not name or name in {".", ".."}:
+        return "it must name something"
+    if found := _UNSAFE.search(name):
+        return f"it cannot contain {found.group()!r}"
+    if len(name.encode(errors="replace")) > _MAX_NAME_BYTES or not name.isprintable():
+        return f"it must be printable and from 1 to {_MAX_NAME_BYTES} bytes"
+    return None

@@ -25,6 +25,24 @@ class WrongInputError(RestError):
         super().__init__(f"Wrong input: {what}")
 
 
+class FormatError(RestError):
+    """The body is not JSON, or not JSON of the API's form."""
+
+    status = 400
+
+    def __init__(self, what: str) -> None:
+        super().__init__(f"Format error in JSON body: {what}")
+
+
+class BadRequestError(RestError):
+    """More than the collection's strict mode allows."""
+
+    status = 400
+
+    def __init__(self, what: str) -> None:
+        super().__init__(f"Bad request: {what}")
+
+
 class UnauthorizedError(RestError):
     """No API key, or not the right one."""
 
@@ -32,7 +50,7 @@ class UnauthorizedError(RestError):
 
 
 class ForbiddenError(RestError):
-    """A request that a web page made the browser send."""
+    """A request that a web page made the browser send, or a write where strict mode allows no more."""
 
     status = 403
 
@@ -59,12 +77,22 @@ class BodyTooLargeError(RestError):
 
 
 class ValidationError(RestError):
-    """A number outside its range."""
+    """A value of the right type that is not allowed; `where` names the part of the request."""
 
     status = 422
 
-    def __init__(self, what: str) -> None:
-        super().__init__(f"Validation error in JSON body: [{what}]")
+    def __init__(self, what: str, *, where: str = "JSON body") -> None:
+        super().__init__(f"Validation error in {where}: [{what}]")
+
+
+class RateLimitError(RestError):
+    """More reads or writes in a minute than the collection's strict mode allows."""
+
+    status = 429
+
+    def __init__(self, what: str, *, retry_after_s: int) -> None:
+        super().__init__(f"Rate limiting exceeded: {what}, retry after {retry_after_s}s")
+        self.retry_after_s = retry_after_s
 
 
 class EngineFailedError(RestError):
@@ -102,6 +130,12 @@ def engine_errors_translated() -> Iterator[None]:
         raise WrongInputError(_first_line(error)) from error
     except Exception as error:
         raise _from_engine(_first_line(error)) from error
+    except BaseException as error:
+        # A panic of the engine; the binding's class has no importable name and is no Exception.
+        if type(error).__name__ != "PanicException":
+            raise
+        _log.exception("the engine panicked")
+        raise EngineFailedError(f"the engine panicked: {_first_line(error)}") from error
 
 
 def _from_engine(message: str) -> RestError:
@@ -118,5 +152,5 @@ def _from_engine(message: str) -> RestError:
     return WrongInputError(message)
 
 
-def _first_line(error: Exception) -> str:
+def _first_line(error: BaseException) -> str:
     return str(error).split("\n", 1)[0]

@@ -10,10 +10,9 @@ import qdrant_edge as edge
 
 from rag_pipeline.embedded.qdrant.examples import Examples, average
 from rag_pipeline.embedded.qdrant.formulas import formula
-from rag_pipeline.embedded.qdrant.problems import ValidationError, WrongInputError
+from rag_pipeline.embedded.qdrant.problems import FormatError, ValidationError, WrongInputError
 from rag_pipeline.embedded.qdrant.reading import (
     JsonObject,
-    MalformedJsonError,
     array,
     choice,
     integer,
@@ -46,7 +45,7 @@ def scoring_query(value: object, examples: Examples, *, limit: int) -> ScoringQu
     kinds = [kind for kind in _KINDS if kind in given]
     if len(kinds) != 1:
         refuse_inference(value)
-        raise MalformedJsonError(f"a query has exactly one of {', '.join(_KINDS)}")
+        raise FormatError(f"a query has exactly one of {', '.join(_KINDS)}")
     return _KINDS[kinds[0]](given, examples, limit)
 
 

@@ -4,7 +4,7 @@ from collections.abc import Collection
 
 import orjson
 
-from rag_pipeline.embedded.qdrant.problems import RestError, UnsupportedError, ValidationError, WrongInputError
+from rag_pipeline.embedded.qdrant.problems import FormatError, UnsupportedError, ValidationError, WrongInputError
 
 JsonObject = dict[str, object]
 
@@ -12,64 +12,66 @@ UNSIGNED_64 = 2**64
 _MAX_PATH_CHARS = 512
 
 
-class MalformedJsonError(RestError):
-    """The body is not JSON, or not of the types that the API's document gives."""
-
-    status = 400
-
-    def __init__(self, what: object) -> None:
-        super().__init__(f"Format error in JSON body: {what}")
-
-
 def parsed(body: bytes) -> object:
     """The value that `body` spells; an empty body is an empty object."""
     try:
         return orjson.loads(body or b"{}")
     except orjson.JSONDecodeError as error:
-        raise MalformedJsonError(error) from error
+        raise FormatError(str(error)) from error
+
+
+def known(value: object, *, of: str) -> JsonObject:
+    """The object without its nulls. Fields that nobody reads are ignored, as Qdrant does."""
+    if not isinstance(value, dict):
+        raise FormatError(f"{of} must be an object")
+    return {key: item for key, item in value.items() if item is not None}
+
+
+def picked(value: object, *, of: str, keys: Collection[str], unsupported: Collection[str] = ()) -> JsonObject:
+    """The fields of the object that are in `keys` and not null; others are ignored, as Qdrant ignores them.
+
+    Raises:
+        UnsupportedError: it has a field of `unsupported`: one that Qdrant knows and that changes the answer.
+    """
+    given = known(value, of=of)
+    for key in unsupported:
+        if key in given:
+            raise UnsupportedError(f"`{key}` in {of}")
+    return {key: given[key] for key in keys if key in given}
 
 
 def fields(value: object, *, of: str, allowed: Collection[str]) -> JsonObject:
-    """The object without its nulls.
+    """The object without its nulls, where a field that is not known changes what is meant.
 
     Raises:
         UnsupportedError: it has a field that is not in `allowed`. Qdrant ignores unknown fields; here one may be a
             feature that is missing, and ignoring it would be a wrong answer.
     """
-    if not isinstance(value, dict):
-        raise MalformedJsonError(f"{of} must be an object")
-    given = {key: item for key, item in value.items() if item is not None}
+    given = known(value, of=of)
     for key in given:
         if key not in allowed:
             raise UnsupportedError(f"`{key}` in {of}")
     return given
 
 
-def known(value: object, *, of: str) -> JsonObject:
-    """The object without its nulls. Fields that nobody reads are ignored, as Qdrant does."""
-    if not isinstance(value, dict):
-        raise MalformedJsonError(f"{of} must be an object")
-    return {key: item for key, item in value.items() if item is not None}
-
-
 def array(value: object, *, of: str) -> list[object]:
     """The list."""
     if not isinstance(value, list):
-        raise MalformedJsonError(f"{of} must be a list")
+        raise FormatError(f"{of} must be a list")
     return value
 
 
 def required(given: JsonObject, key: str, *, of: str) -> object:
     """The field `key`, which must be there."""
     if key not in given:
-        raise MalformedJsonError(f"{of} needs `{key}`")
+        raise FormatError(f"missing field `{key}` of {of}")
     return given[key]
 
 
 def string(value: object, *, of: str) -> str:
     """The string."""
     if not isinstance(value, str):
-        raise MalformedJsonError(f"{of} must be a string")
+        raise FormatError(f"{of} must be a string")
     return value
 
 
@@ -94,7 +96,7 @@ def strings(value: object, *, of: str) -> list[str]:
 def boolean(value: object, *, of: str) -> bool:
     """The truth value; 0 and 1 are not."""
     if not isinstance(value, bool):
-        raise MalformedJsonError(f"{of} must be true or false")
+        raise FormatError(f"{of} must be true or false")
     return value
 
 
@@ -102,20 +104,23 @@ def integer(value: object, *, of: str, least: int = 0, most: int = UNSIGNED_64 -
     """The whole number in [least, most].
 
     Raises:
-        MalformedJsonError: it is none, or none that Qdrant's type can hold.
+        FormatError: it is none, or none that Qdrant's type can hold.
         ValidationError: it is outside a narrower range.
     """
     if type(value) is not int or not min(0, least) <= value < UNSIGNED_64:
-        raise MalformedJsonError(f"{of} must be a whole number from {min(0, least)} to {UNSIGNED_64 - 1}")
+        raise FormatError(f"{of} must be a whole number from {min(0, least)} to {UNSIGNED_64 - 1}")
     if not least <= value <= most:
-        raise ValidationError(f"{of}: value {value} invalid, must be from {least} to {most}")
+        allowed = f"{least} or larger" if most == UNSIGNED_64 - 1 else f"from {least} to {most}"
+        raise ValidationError(f"{of}: value {value} invalid, must be {allowed}")
     return value
 
 
-def number(value: object, *, of: str) -> float:
-    """The number, whole or not, as a float."""
+def number(value: object, *, of: str, least: float | None = None, most: float | None = None) -> float:
+    """The number, whole or not, as a float in [least, most]."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise MalformedJsonError(f"{of} must be a number")
+        raise FormatError(f"{of} must be a number")
+    if (least is not None and value < least) or (most is not None and value > most):
+        raise ValidationError(f"{of}: value {value} invalid, must be from {least} to {most}")
     return float(value)
 
 
@@ -123,5 +128,5 @@ def choice(value: object, *, of: str, among: Collection[str]) -> str:
     """One of `among`, in any case."""
     word = string(value, of=of).lower()
     if word not in among:
-        raise MalformedJsonError(f"{of} must be one of {', '.join(sorted(among))}")
+        raise FormatError(f"{of} must be one of {', '.join(sorted(among))}")
     return word

@@ -7,7 +7,8 @@ import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
-from rag_pipeline.embedded.qdrant.problems import EngineFailedError, RestError, UnauthorizedError
+from rag_pipeline.embedded.qdrant.problems import EngineFailedError, RateLimitError, RestError, UnauthorizedError
+from rag_pipeline.embedded.qdrant.query_parameters import check_parameters
 
 Handler = Callable[[Request], Awaitable[object]]
 Endpoint = Callable[[Request], Awaitable[Response]]
@@ -16,9 +17,10 @@ Endpoint = Callable[[Request], Awaitable[Response]]
 def answering(handler: Handler) -> Endpoint:
     """An endpoint that answers with what `handler` returns, a result or a whole response, or the error it raises."""
 
-    async def endpoint(request: Request) -> Response:
+    async def answer(request: Request) -> Response:
         started = time.perf_counter()
         try:
+            check_parameters(request.query_params)
             result = await handler(request)
         except RestError as error:
             return failure(error, started=started)
@@ -31,6 +33,21 @@ def answering(handler: Handler) -> Endpoint:
             return result
         return _json(200, {"result": result, "status": "ok", "time": time.perf_counter() - started})
 
+    return recorded(answer)
+
+
+def recorded(answer: Endpoint) -> Endpoint:
+    """An endpoint that answers like `answer`, and whose answers are counted."""
+
+    async def endpoint(request: Request) -> Response:
+        started = time.perf_counter()
+        response = await answer(request)
+        state = request.app.state
+        pattern = state.patterns[endpoint]
+        duration_s = time.perf_counter() - started
+        state.statistics.record(request.method, pattern, response.status_code, duration_s=duration_s)
+        return response
+
     return endpoint
 
 
@@ -42,7 +59,11 @@ def accepted(*, started: float) -> Response:
 def failure(error: RestError, *, started: float) -> Response:
     """An error in Qdrant's shape."""
     content = {"status": {"error": str(error)}, "time": time.perf_counter() - started}
-    headers = {"WWW-Authenticate": "Bearer"} if isinstance(error, UnauthorizedError) else None
+    headers = None
+    if isinstance(error, UnauthorizedError):
+        headers = {"WWW-Authenticate": "Bearer"}
+    elif isinstance(error, RateLimitError):
+        headers = {"Retry-After": str(error.retry_after_s)}
     return _json(error.status, content, headers=headers)
 
 

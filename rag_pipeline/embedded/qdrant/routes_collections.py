@@ -6,6 +6,7 @@ from qdrant_edge import UpdateOperation
 from starlette.requests import Request
 from starlette.routing import Route
 
+from rag_pipeline.embedded.qdrant.changes import changed, with_vector_name, without_vector_name
 from rag_pipeline.embedded.qdrant.indexes import delete_index, read_create_index
 from rag_pipeline.embedded.qdrant.problems import engine_errors_translated
 from rag_pipeline.embedded.qdrant.reading import JsonObject
@@ -39,6 +40,30 @@ async def create_collection(request: Request) -> object:
         place.storage.require_free(name)
         await asyncio.to_thread(place.storage.create, name, schema)
     return True
+
+
+async def update_collection(request: Request) -> object:
+    """`PATCH /collections/{name}`."""
+    place = workplace_of(request)
+    body = await place.json_of(request)
+    await place.reconfigured(request, lambda schema: changed(schema, body))
+    return True
+
+
+async def create_vector_name(request: Request) -> object:
+    """`PUT /collections/{name}/vectors/{vector}`."""
+    place = workplace_of(request)
+    body = await place.json_of(request)
+    return await place.reconfigured(
+        request, lambda schema: with_vector_name(schema, request.path_params["vector"], body)
+    )
+
+
+async def delete_vector_name(request: Request) -> object:
+    """`DELETE /collections/{name}/vectors/{vector}`."""
+    return await workplace_of(request).reconfigured(
+        request, lambda schema: without_vector_name(schema, request.path_params["vector"])
+    )
 
 
 async def delete_collection(request: Request) -> object:
@@ -96,7 +121,10 @@ ROUTES = [
     Route("/collections/aliases", answering(change_aliases), methods=["POST"]),
     Route("/collections/{name}", answering(get_collection), methods=["GET"]),
     Route("/collections/{name}", answering(create_collection), methods=["PUT"]),
+    Route("/collections/{name}", answering(update_collection), methods=["PATCH"]),
     Route("/collections/{name}", answering(delete_collection), methods=["DELETE"]),
+    Route("/collections/{name}/vectors/{vector}", answering(create_vector_name), methods=["PUT"]),
+    Route("/collections/{name}/vectors/{vector}", answering(delete_vector_name), methods=["DELETE"]),
     Route("/collections/{name}/exists", answering(collection_exists), methods=["GET"]),
     Route("/collections/{name}/aliases", answering(list_collection_aliases), methods=["GET"]),
     Route("/collections/{name}/index", answering(create_index), methods=["PUT"]),

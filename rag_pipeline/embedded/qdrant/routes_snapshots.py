@@ -80,7 +80,7 @@ async def upload(request: Request) -> object:
     checksum = request.query_params.get("checksum")
     room_bytes = await asyncio.to_thread(backup.room_bytes, place.storage)
     max_bytes = min(room_bytes, place.max_snapshot_bytes or room_bytes)
-    archive = place.storage.new_folder_aside()
+    archive = place.storage.new_aside()
     await receive(request, archive, max_bytes=max_bytes)
 
     async def replace() -> bool:
@@ -95,7 +95,7 @@ async def upload(request: Request) -> object:
 async def stream_shard(request: Request) -> object:
     """`GET /collections/{name}/shards/{shard}/snapshot`: one that is made for this answer."""
     place = workplace_of(request)
-    shelf = Shelf(place.storage.new_folder_aside(), _shelf(request).prefix)
+    shelf = Shelf(place.storage.new_aside(), _shelf(request).prefix)
     made = await _create(request, shelf)
     answer = _download(shelf.path_of(str(made["name"])))
     answer.background = BackgroundTask(shutil.rmtree, shelf.folder, ignore_errors=True)
@@ -104,7 +104,7 @@ async def stream_shard(request: Request) -> object:
 
 async def _create(request: Request, shelf: Shelf) -> JsonObject:
     place = workplace_of(request)
-    staging = place.storage.new_folder_aside()
+    staging = place.storage.new_aside()
     async with place.archiving:
         try:
             if "name" in request.path_params:

@@ -3,10 +3,9 @@
 import qdrant_edge as edge
 
 from rag_pipeline.embedded.qdrant.filters import read_filter
-from rag_pipeline.embedded.qdrant.problems import ValidationError
+from rag_pipeline.embedded.qdrant.problems import FormatError, ValidationError
 from rag_pipeline.embedded.qdrant.reading import (
     JsonObject,
-    MalformedJsonError,
     boolean,
     integer,
     known,
@@ -49,7 +48,7 @@ def _acorn(value: object) -> edge.AcornSearchParams:
 def _idf(value: object) -> edge.IdfParams:
     if isinstance(value, str):
         if value != "global":
-            raise MalformedJsonError('idf is "global" or an object with `corpus`')
+            raise FormatError('idf is "global" or an object with `corpus`')
         return edge.IdfParams()
     return edge.IdfParams(read_filter(required(known(value, of="idf"), "corpus", of="idf")))
 

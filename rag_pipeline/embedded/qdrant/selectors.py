@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import qdrant_edge as edge
 
+from rag_pipeline.embedded.qdrant.problems import FormatError
 from rag_pipeline.embedded.qdrant.reading import (
     JsonObject,
-    MalformedJsonError,
     choice,
     known,
     path,
@@ -33,7 +33,7 @@ def with_payload(given: JsonObject, *, default: bool) -> WithPayloadType:
     keys = known(value, of="with_payload")
     if keys.keys() not in ({"include"}, {"exclude"}):
         # Qdrant denies unknown fields here.
-        raise MalformedJsonError("with_payload has one of `include` and `exclude`")
+        raise FormatError("with_payload has one of `include` and `exclude`")
     if "include" in keys:
         return edge.PayloadSelector.Include(paths(keys["include"], of="include"))
     return edge.PayloadSelector.Exclude(paths(keys["exclude"], of="exclude"))
@@ -50,7 +50,7 @@ def order_by(value: object) -> edge.OrderBy:
     given = known({"key": value} if isinstance(value, str) else value, of="order_by")
     start = given.get("start_from")
     if isinstance(start, bool) or not isinstance(start, (int, float, str, type(None))):
-        raise MalformedJsonError("start_from must be a number or a date")
+        raise FormatError("start_from must be a number or a date")
     return edge.OrderBy(
         path(required(given, "key", of="order_by"), of="key"),
         direction=_DIRECTIONS[choice(given.get("direction", "asc"), of="direction", among=_DIRECTIONS)],

@@ -102,22 +102,36 @@ class Storage:
     def create(self, name: str, schema: CollectionSchema) -> None:
         """Makes a collection; on return it is on the disk."""
         self.require_free(name)
-        building = self.new_folder_aside()
+        building = self.new_aside()
         try:
             building.mkdir()
             build_shard(building / FIRST, schema)
-            write_atomically(config_file(building), orjson.dumps(schema.config))
+            write_atomically(config_file(building), orjson.dumps(schema.stored()))
             sync_folder(building / FIRST)
             rename_durably(building, self._collections_folder / name)
         finally:
             _remove(building)
         self._collections[name] = self._load(self._collections_folder / name)
 
+    def reconfigure(self, collection: Collection, schema: CollectionSchema) -> None:
+        """Makes `schema` that of the collection. The caller holds its `writing`.
+
+        The file is written first; a process killed before the engine follows finds it when it opens the collection.
+        """
+        file = config_file(self._collections_folder / collection.name)
+        collection.flush()
+        write_atomically(file, orjson.dumps(schema.stored()))
+        try:
+            collection.configure(schema)
+        except RestError:
+            write_atomically(file, orjson.dumps(collection.schema.stored()))
+            raise
+
     def delete(self, name: str) -> bool:
         """Whether there was a collection of this name (an alias is none). It is gone, and so are its aliases."""
         if name not in self.names:
             return False
-        discarded = self.new_folder_aside()
+        discarded = self.new_aside()
         rename_durably(self._collections_folder / name, discarded)
         self._unloadable.pop(name, None)
         collection = self._collections.pop(name, None)
@@ -181,7 +195,7 @@ class Storage:
         """Where the collection lies."""
         return self._collections_folder / collection.name
 
-    def new_folder_aside(self) -> Path:
+    def new_aside(self) -> Path:
         """A path in `aside/` that nothing has yet; what is made there is gone after a crash."""
         return self._aside / uuid4().hex
 
@@ -200,13 +214,13 @@ class Storage:
         """Where the collection went that was in the place of `folder`, one of `incoming`."""
         target, discarded = self._collections_folder / folder.name, None
         if target.exists():
-            discarded = self.new_folder_aside()
+            discarded = self.new_aside()
             rename_durably(target, discarded)
         rename_durably(folder, target)
         return discarded
 
     def _put_back(self, target: Path, discarded: Path | None) -> None:
-        failed: Path | None = self.new_folder_aside()
+        failed: Path | None = self.new_aside()
         if discarded is None:
             rename_durably(target, failed)
         else:
@@ -226,7 +240,7 @@ class Storage:
             self._unloadable[folder.name] = str(error)
 
     def _load(self, folder: Path) -> Collection:
-        schema = CollectionSchema.from_config(orjson.loads(config_file(folder).read_bytes()))
+        schema = CollectionSchema.from_stored(orjson.loads(config_file(folder).read_bytes()))
         remove_other_shards(folder)
         collection = Collection(folder.name, folder=current_shard(folder), schema=schema)
         collection.finish_unfinished()

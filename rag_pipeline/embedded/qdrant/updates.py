@@ -14,8 +14,17 @@ from typing import TYPE_CHECKING, cast
 import qdrant_edge as edge
 
 from rag_pipeline.embedded.qdrant.filters import filter_or_none, read_filter
-from rag_pipeline.embedded.qdrant.problems import UnsupportedError, WrongInputError
-from rag_pipeline.embedded.qdrant.reading import JsonObject, array, choice, fields, path, paths, required, strings
+from rag_pipeline.embedded.qdrant.problems import FormatError, ValidationError, WrongInputError
+from rag_pipeline.embedded.qdrant.reading import (
+    JsonObject,
+    array,
+    choice,
+    path,
+    paths,
+    picked,
+    required,
+    strings,
+)
 from rag_pipeline.embedded.qdrant.schema import CollectionSchema
 from rag_pipeline.embedded.qdrant.vectors import VectorReader, point_id, point_ids
 
@@ -88,23 +97,23 @@ def read_request(kind: str, body: object, schema: CollectionSchema) -> list[Upda
 
 def _read_updates(body: object, schema: CollectionSchema) -> list[Update]:
     """The operations of `points/batch`."""
-    given = fields(body, of="a batch update", allowed=("operations",))
+    given = picked(body, of="a batch update", keys=("operations",))
     operations = array(required(given, "operations", of="a batch update"), of="operations")
     return [_read_operation(operation, schema) for operation in operations]
 
 
 def _read_operation(value: object, schema: CollectionSchema) -> Update:
-    given = fields(value, of="an operation", allowed=_READERS)
+    given = picked(value, of="an operation", keys=_READERS)
     if len(given) != 1:
-        raise WrongInputError(f"an operation has exactly one of {', '.join(_READERS)}")
+        raise FormatError(f"an operation has exactly one of {', '.join(_READERS)}")
     ((kind, body),) = given.items()
     return _read_update(kind, body, schema)
 
 
 def _read_upsert(body: object, schema: CollectionSchema) -> PointsUpdate:
-    given = fields(body, of="upsert", allowed=("points", "batch", "update_filter", "update_mode"))
+    given = _given(body, "upsert", ("points", "batch", "update_filter", "update_mode"))
     if ("points" in given) == ("batch" in given):
-        raise WrongInputError("an upsert has either `points` or `batch`")
+        raise FormatError("an upsert has either `points` or `batch`")
     rows = array(given["points"], of="points") if "points" in given else _rows(given["batch"])
     condition = filter_or_none(given, "update_filter")
     mode = _UPDATE_MODES[choice(given.get("update_mode", "upsert"), of="update_mode", among=_UPDATE_MODES)]
@@ -119,11 +128,9 @@ def _read_upsert(body: object, schema: CollectionSchema) -> PointsUpdate:
 
 def _point(row: object, reader: VectorReader) -> edge.Point:
     if not isinstance(row, dict):
-        raise WrongInputError("a point must be an object")
-    if not row.keys() <= _POINT_KEYS:
-        raise UnsupportedError(f"`{min(row.keys() - _POINT_KEYS)}` in a point")
+        raise FormatError("a point must be an object")
     if "vector" not in row:
-        raise WrongInputError("a point needs `vector`")
+        raise FormatError("missing field `vector` of a point")
     vectors = reader.read(row["vector"])
     # Point refuses a number that the binding cannot read, so an unchecked vector cannot get further than this.
     return edge.Point(point_id(row.get("id")), vectors, _payload_or_none(row.get("payload")))
@@ -131,7 +138,7 @@ def _point(row: object, reader: VectorReader) -> edge.Point:
 
 def _rows(value: object) -> list[object]:
     """The batch form (columns) as a list of points."""
-    given = fields(value, of="batch", allowed=("ids", "vectors", "payloads"))
+    given = picked(value, of="batch", keys=("ids", "vectors", "payloads"))
     ids = array(required(given, "ids", of="batch"), of="ids")
     payloads = array(given.get("payloads", [None] * len(ids)), of="payloads")
     vectors = required(given, "vectors", of="batch")
@@ -149,13 +156,13 @@ def _rows(value: object) -> list[object]:
 
 def _require_equal_lengths(*columns: list[object]) -> None:
     if len({len(column) for column in columns}) > 1:
-        raise WrongInputError("a batch must have as many vectors and payloads as ids")
+        raise ValidationError("batch: it must have as many vectors and payloads as ids")
 
 
 def _read_update_vectors(body: object, schema: CollectionSchema) -> PointsUpdate:
-    given = fields(body, of="update vectors", allowed=("points", "update_filter"))
+    given = _given(body, "update vectors", ("points", "update_filter"))
     rows = [
-        fields(row, of="point vectors", allowed=("id", "vector"))
+        picked(row, of="point vectors", keys=("id", "vector"))
         for row in array(required(given, "points", of="update vectors"), of="points")
     ]
     condition = filter_or_none(given, "update_filter")
@@ -173,12 +180,12 @@ def _read_update_vectors(body: object, schema: CollectionSchema) -> PointsUpdate
 
 
 def _read_delete(body: object, _: CollectionSchema) -> SelectionUpdate:
-    given = fields(body, of="delete", allowed=_CHOICE_KEYS)
+    given = _given(body, "delete", _CHOICE_KEYS)
     return SelectionUpdate(_chosen(given), edge.UpdateOperation.delete_points, must_exist=False)
 
 
 def _read_delete_vectors(body: object, schema: CollectionSchema) -> SelectionUpdate:
-    given = fields(body, of="delete vectors", allowed=(*_CHOICE_KEYS, "vector"))
+    given = _given(body, "delete vectors", (*_CHOICE_KEYS, "vector"))
     names = strings(required(given, "vector", of="delete vectors"), of="vector")
     for name in names:
         if name not in schema.names:
@@ -187,33 +194,37 @@ def _read_delete_vectors(body: object, schema: CollectionSchema) -> SelectionUpd
 
 
 def _read_set_payload(body: object, _: CollectionSchema) -> SelectionUpdate:
-    given = fields(body, of="set payload", allowed=(*_CHOICE_KEYS, "payload", "key"))
+    given = _given(body, "set payload", (*_CHOICE_KEYS, "payload", "key"))
     payload = _payload(required(given, "payload", of="set payload"))
     key = path(given["key"], of="key", max_steps=_MAX_KEY_STEPS) if "key" in given else None
     return SelectionUpdate(_chosen(given), lambda ids: edge.UpdateOperation.set_payload(ids, payload, key))
 
 
 def _read_overwrite_payload(body: object, _: CollectionSchema) -> SelectionUpdate:
-    # The engine takes a `key` here and ignores it, so it is not in the accepted fields.
-    given = fields(body, of="overwrite payload", allowed=(*_CHOICE_KEYS, "payload"))
+    # A `key` is ignored, by the engine as by Qdrant.
+    given = _given(body, "overwrite payload", (*_CHOICE_KEYS, "payload"))
     payload = _payload(required(given, "payload", of="overwrite payload"))
     return SelectionUpdate(_chosen(given), lambda ids: edge.UpdateOperation.overwrite_payload(ids, payload))
 
 
 def _read_delete_payload(body: object, _: CollectionSchema) -> SelectionUpdate:
-    given = fields(body, of="delete payload", allowed=(*_CHOICE_KEYS, "keys"))
+    given = _given(body, "delete payload", (*_CHOICE_KEYS, "keys"))
     keys = paths(required(given, "keys", of="delete payload"), of="keys")
     return SelectionUpdate(_chosen(given), lambda ids: edge.UpdateOperation.delete_payload(ids, keys))
 
 
 def _read_clear_payload(body: object, _: CollectionSchema) -> SelectionUpdate:
-    given = fields(body, of="clear payload", allowed=_CHOICE_KEYS)
+    given = _given(body, "clear payload", _CHOICE_KEYS)
     return SelectionUpdate(_chosen(given), edge.UpdateOperation.clear_payload)
+
+
+def _given(body: object, of: str, keys: tuple[str, ...]) -> JsonObject:
+    return picked(body, of=of, keys=keys, unsupported=("shard_key",))
 
 
 def _chosen(given: JsonObject) -> list[PointId] | edge.Filter:
     if ("points" in given) == ("filter" in given):
-        raise WrongInputError("either a list of point ids or a filter must be provided")
+        raise FormatError("either a list of point ids or a filter must be provided")
     return point_ids(given["points"]) if "points" in given else read_filter(given["filter"])
 
 
@@ -223,7 +234,7 @@ def _payload_or_none(value: object) -> JsonObject | None:
 
 def _payload(value: object) -> JsonObject:
     if not isinstance(value, dict):
-        raise WrongInputError("a payload must be an object")
+        raise FormatError("a payload must be an object")
     layer: list[object] = [value]
     for _ in range(MAX_PAYLOAD_DEPTH):
         layer = [inner for outer in layer for inner in _inside(outer) if isinstance(inner, (dict, list))]
@@ -236,7 +247,6 @@ def _inside(outer: object) -> Sequence[object]:
     return tuple(outer.values()) if isinstance(outer, dict) else cast("list[object]", outer)
 
 
-_POINT_KEYS = frozenset({"id", "vector", "payload"})
 _CHOICE_KEYS = ("points", "filter")
 _READERS: Mapping[str, Callable[[object, CollectionSchema], Update]] = MappingProxyType(
     {

@@ -9,8 +9,8 @@ from uuid import UUID
 import numpy as np
 from qdrant_edge import SparseVector
 
-from rag_pipeline.embedded.qdrant.problems import UnsupportedError, WrongInputError
-from rag_pipeline.embedded.qdrant.reading import UNSIGNED_64, JsonObject, array, fields
+from rag_pipeline.embedded.qdrant.problems import FormatError, UnsupportedError, ValidationError, WrongInputError
+from rag_pipeline.embedded.qdrant.reading import UNSIGNED_64, JsonObject, array, picked, required
 from rag_pipeline.embedded.qdrant.schema import CollectionSchema
 
 if TYPE_CHECKING:  # names that only the binding's stub has
@@ -29,8 +29,8 @@ def point_id(value: object) -> PointId:
             return UUID(value)
         except ValueError:
             pass
-    raise WrongInputError(
-        f"{str(value)[:80]!r} is not a valid point ID, valid values are an unsigned integer or a UUID"
+    raise FormatError(
+        f"value {str(value)[:80]!r} is not a valid point ID, valid values are an unsigned integer or a UUID"
     )
 
 
@@ -52,9 +52,9 @@ class VectorReader:
     def read(self, value: object) -> Vector:
         """The vector or vectors of one point, in the engine's form; dense ones are not checked yet."""
         if isinstance(value, list):
-            return self._dense("", value)
+            return self._dense("", value)  # pyright: ignore[reportReturnType] - the unnamed vector is dense
         if not isinstance(value, Mapping):
-            raise WrongInputError("a vector must be a list of numbers or an object of named vectors")
+            raise FormatError("a vector must be a list of numbers or an object of named vectors")
         if not value.keys() <= self._schema.names:
             raise self._unknown(value)
         return {name: self._named(name, vector) for name, vector in value.items()}
@@ -70,18 +70,35 @@ class VectorReader:
             return sparse_vector(vector)
         return self._dense(name, vector)
 
-    def _dense(self, name: str, vector: object) -> list[float]:
+    def _dense(self, name: str, vector: object) -> NamedVector:
         if name not in self._schema.dense:
             raise WrongInputError(f"Not existing vector name error: {name}")
         refuse_inference(vector)
         if not isinstance(vector, list):
-            raise WrongInputError(f"vector `{name}` must be a list of numbers")
-        self._dense_rows.setdefault(name, []).append(vector)
-        return vector
+            raise FormatError(f"vector `{name}` must be a list of numbers")
+        rows = self._dense_rows.setdefault(name, [])
+        if name not in self._schema.multi:
+            rows.append(vector)
+            return vector
+        multi = multi_vector(vector)
+        rows.extend(multi)
+        return multi  # pyright: ignore[reportReturnType] - lists of numbers once `finish` has looked
 
     def _unknown(self, value: Mapping[str, object]) -> Exception:
         refuse_inference(value)
         return WrongInputError(f"Not existing vector name error: {min(value.keys() - self._schema.names)}")
+
+
+def multi_vector(value: list[object]) -> list[object]:
+    """The rows of a multivector, not checked but for emptiness: a single vector is one of one row.
+
+    An empty row must not reach the engine: it panics, and again whenever it replays its log (measured 2026-11-25,
+    qdrant-edge-py 0.9.0).
+    """
+    rows: list[object] = value if value and isinstance(value[0], list) else [value]
+    if not all(isinstance(row, list) and row for row in rows):
+        raise ValidationError("multivector: it must have at least one vector, and none may be empty")
+    return rows
 
 
 def check_dense(rows: Sequence[object], *, size: int, name: str) -> None:
@@ -95,8 +112,8 @@ def check_dense(rows: Sequence[object], *, size: int, name: str) -> None:
             if isinstance(row, list) and len(row) != size and not (row and isinstance(row[0], list)):
                 raise WrongInputError(f"Vector dimension error: expected dim: {size}, got {len(row)}")
         if any(isinstance(row, list) and row and isinstance(row[0], list) for row in rows):
-            raise UnsupportedError("multivectors")
-        raise WrongInputError(f"vector `{name}` must be a list of {size} numbers")
+            raise WrongInputError(f"vector `{name}` is one vector, but a multivector was given")
+        raise FormatError(f"vector `{name}` must be a list of {size} numbers")
     with np.errstate(over="ignore"):
         if not np.isfinite(block.astype(np.float32)).all():
             raise WrongInputError(f"vector `{name}` has a number that float32 cannot hold")
@@ -105,14 +122,14 @@ def check_dense(rows: Sequence[object], *, size: int, name: str) -> None:
 def sparse_vector(value: object) -> SparseVector:
     """The sparse vector: unique indices below 2**32, as many finite values."""
     refuse_inference(value)
-    given = fields(value, of="a sparse vector", allowed=("indices", "values"))
-    indices, values = (array(given.get(key), of=f"`{key}` of a sparse vector") for key in ("indices", "values"))
-    if len(indices) != len(values):
-        raise WrongInputError("a sparse vector must have as many indices as values")
+    given = picked(value, of="a sparse vector", keys=("indices", "values"))
+    indices, values = (array(required(given, key, of="a sparse vector"), of=key) for key in ("indices", "values"))
     if not all(type(index) is int and 0 <= index < _UNSIGNED_32 for index in indices):
-        raise WrongInputError("indices of a sparse vector are whole numbers below 2**32")
+        raise FormatError("indices of a sparse vector are whole numbers below 2**32")
+    if len(indices) != len(values):
+        raise ValidationError("values: must be the same length as indices")
     if len(set(indices)) != len(indices):
-        raise WrongInputError("indices of a sparse vector must be unique")
+        raise ValidationError("indices: must be unique")
     if values:
         check_dense([values], size=len(values), name="values")
     return SparseVector(indices, values)  # pyright: ignore[reportArgumentType] - the items were just checked

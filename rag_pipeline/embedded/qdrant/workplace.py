@@ -10,8 +10,9 @@ from starlette.requests import Request
 
 from rag_pipeline.embedded.qdrant.engine import Collection
 from rag_pipeline.embedded.qdrant.guard import body_of
-from rag_pipeline.embedded.qdrant.problems import RestError
-from rag_pipeline.embedded.qdrant.reading import JsonObject, MalformedJsonError, parsed
+from rag_pipeline.embedded.qdrant.problems import FormatError, RestError
+from rag_pipeline.embedded.qdrant.reading import JsonObject, parsed
+from rag_pipeline.embedded.qdrant.schema import CollectionSchema
 from rag_pipeline.embedded.qdrant.storage import Storage
 
 _log = logging.getLogger(__name__)
@@ -75,6 +76,17 @@ class Workplace:
         is_awaited = request.query_params.get("wait") == "true"
         return {"operation_id": number, "status": "completed" if is_awaited else "acknowledged"}
 
+    async def reconfigured(
+        self, request: Request, change: Callable[[CollectionSchema], CollectionSchema]
+    ) -> JsonObject:
+        """An `UpdateResult`: the collection has the schema that `change` made of its own."""
+
+        def write(collection: Collection) -> int:
+            self.storage.reconfigure(collection, change(collection.schema))
+            return collection.next_operation()
+
+        return await self.written(request, write)
+
 
 def workplace_of(request: Request) -> Workplace:
     """The workplace that `app.build_app` put into the application's state."""
@@ -117,6 +129,6 @@ async def read_points(request: Request, read: Callable[[Collection, object], obj
 def _wanted_points(body: object) -> int:
     """How many points a read asks for, as far as a glance tells; the reader checks the types."""
     if not isinstance(body, dict):
-        raise MalformedJsonError("the body must be an object")
+        raise FormatError("the body must be an object")
     ids, limit = body.get("ids"), body.get("limit")
     return max(len(ids) if isinstance(ids, list) else 0, limit if isinstance(limit, int) else 0)

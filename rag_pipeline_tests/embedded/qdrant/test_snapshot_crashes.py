@@ -105,7 +105,7 @@ def test_what_cannot_be_opened_in_its_place_gives_it_back(tmp_path: Path, name: 
     with running_qdrant(folder) as url, closing(client_of(url)) as client:
         filled(client, "c", count=10)
     storage = Storage(folder)
-    broken = storage.new_folder_aside()
+    broken = storage.new_aside()
     shutil.copytree(folder / "collections" / "c", broken)
     (broken / "shard" / "edge_config.json").write_bytes(b"{")
     with pytest.raises(RestError):
