@@ -184,10 +184,10 @@ class Collection:
         try:
             self._shard.update(operation)
         except BaseException:
-            if journal:
+            if journal is not None:
                 journal.give_up("a write failed")
             raise
-        if journal:
+        if journal is not None:  # an empty one is false
             journal.keep(operation, size_bytes=size_bytes + _SMALL_OPERATION_BYTES)
 
     def _points_bound(self) -> int:
