@@ -1,4 +1,4 @@
-"""A collection that is soon due for optimisation, a writer that keeps a model of it, and what to look at on the disk."""
+"""A collection that is soon due for optimisation, a writer that keeps a model of it, and what is seen on the disk."""
 
 import random
 import time
