@@ -46,6 +46,10 @@ class Writer:
         for _ in range(0, points, BATCH):
             self._write(self._upsert(BATCH))
 
+    def write_one_upsert(self) -> None:
+        """A few new points: too few for anything to be due."""
+        self._write(self._upsert())
+
     def write(self) -> None:
         """One write of any kind."""
         kinds = (self._upsert, self._overwrite, self._delete, self._delete_by_filter, self._set_payload)
