@@ -93,6 +93,6 @@ async def _flush_for_ever(storage: Storage, *, interval_s: float) -> None:
         for collection in storage.collections:
             try:
                 await asyncio.to_thread(collection.flush)
-            except RestError:
+            except (RestError, OSError):
                 # A full disk, or the collection was just deleted; the next round tries again.
                 _log.warning("collection %s could not be flushed", collection.name, exc_info=True)

@@ -26,9 +26,12 @@ def allocated_bytes(folder: Path) -> int:
 
 
 def sync_tree(folder: Path) -> None:
-    """Every file and name below `folder` is on the disk."""
+    """Every file and name below `folder` is on the disk; one that goes away meanwhile need not be."""
     for path in (folder, *folder.rglob("*")):
-        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            descriptor = os.open(path, os.O_RDONLY)
+        except FileNotFoundError:
+            continue
         try:
             os.fsync(descriptor)
         finally:

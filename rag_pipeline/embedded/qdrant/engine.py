@@ -23,6 +23,7 @@ import qdrant_edge as edge
 
 from rag_pipeline.embedded.qdrant.answers import collection_description, records, scored_points
 from rag_pipeline.embedded.qdrant.backlog import Thresholds
+from rag_pipeline.embedded.qdrant.copying import sync_tree
 from rag_pipeline.embedded.qdrant.engine_config import creates_vector, engine_config
 from rag_pipeline.embedded.qdrant.examples import Others
 from rag_pipeline.embedded.qdrant.filters import filter_or_none
@@ -283,7 +284,11 @@ class Collection:
         return next(self._operation_ids)
 
     def flush(self) -> None:
-        """What was written is on the disk. When writers are held off, no flush is going on afterwards either."""
+        """What was written is on the disk. When writers are held off, no flush is going on afterwards either.
+
+        The files are synced first: that lets others work meanwhile, the engine's flush does not, and has a third of
+        the work left then (25,000 points of 384 dimensions: 15 instead of 40 ms of processor time, 2026-11-25).
+        """
         with self._flushing:
             if self._is_dirty:
                 self._flush()
@@ -302,6 +307,7 @@ class Collection:
     def _flush(self) -> None:
         self._is_dirty = False
         try:
+            sync_tree(self.shard_folder)
             with engine_errors_translated():
                 self._shard.flush()
         except BaseException:
@@ -316,10 +322,10 @@ class Collection:
         try:
             self._shard.update(operation)
         except BaseException:
-            if journal:
+            if journal is not None:
                 journal.give_up("a write failed")
             raise
-        if journal:
+        if journal is not None:  # an empty one is false
             journal.keep(operation, size_bytes=size_bytes + _SMALL_OPERATION_BYTES)
 
     def _points_bound(self) -> int:

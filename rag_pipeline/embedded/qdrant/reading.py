@@ -5,6 +5,7 @@ from collections.abc import Collection
 import orjson
 
 from rag_pipeline.embedded.qdrant.problems import FormatError, UnsupportedError, ValidationError, WrongInputError
+from rag_pipeline.embedded.qdrant.slicing import read_in_slices
 
 JsonObject = dict[str, object]
 
@@ -15,7 +16,7 @@ _MAX_PATH_CHARS = 512
 def parsed(body: bytes) -> object:
     """The value that `body` spells; an empty body is an empty object."""
     try:
-        return orjson.loads(body or b"{}")
+        return read_in_slices(body) or orjson.loads(body or b"{}")
     except orjson.JSONDecodeError as error:
         raise FormatError(str(error)) from error
 

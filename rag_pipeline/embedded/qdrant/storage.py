@@ -204,7 +204,7 @@ class Storage:
         for collection in self._collections.values():
             try:
                 collection.flush()
-            except RestError:
+            except (RestError, OSError):
                 _log.exception("collection %s was not flushed; its log will be replayed", collection.name)
             collection.close()
         self._collections.clear()
