@@ -84,7 +84,7 @@ def test_kill_while_recovering_leaves_the_old_or_the_new(tmp_path: Path, after_s
 
 
 @pytest.mark.parametrize("is_old_there", [True, False])
-def test_a_replacement_that_was_decided_is_finished_by_the_start(tmp_path: Path, is_old_there: bool) -> None:  # noqa: FBT001
+def test_a_replacement_that_was_decided_is_finished_by_the_start(tmp_path: Path, is_old_there: bool) -> None:
     """The two states in which a kill between the renames leaves the folder."""
     folder = tmp_path / "storage"
     with running_qdrant(folder) as url, closing(client_of(url)) as client:
