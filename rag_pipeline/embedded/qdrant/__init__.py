@@ -10,8 +10,8 @@ Where things are:
     - `storage`, `aliases`, `files`, `names`: what is on disk and who owns it.
     - `layout`: where the parts of a collection lie in its folder.
     - `engine`: one collection over one `EdgeShard`. The optimiser would stand beside it.
-    - `snapshots`, `unpacking`, `sparse`: a snapshot as a file. `shelf`: where they lie. `backup`, `proof`, `uploads`:
-      collections to snapshots and back.
+    - `snapshots`, `unpacking`, `sparse`: a snapshot as a file. `shelf`: where they lie. `backup`, `snapshot_child`,
+      `uploads`: collections to snapshots and back.
     - `schema`, `vectors`, `filters`, `selectors`, `queries`, `updates`, `indexes`: REST JSON in, engine objects out.
     - `answers`: engine objects in, REST JSON out.
     - `problems`: what a request may fail with, in Qdrant's own words and codes.

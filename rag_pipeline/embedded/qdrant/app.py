@@ -13,7 +13,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from rag_pipeline.embedded.qdrant import routes_collections, routes_points, routes_snapshots
+from rag_pipeline.embedded.qdrant import backup, routes_collections, routes_points, routes_snapshots
 from rag_pipeline.embedded.qdrant.guard import Guard
 from rag_pipeline.embedded.qdrant.problems import EngineFailedError, NotFoundError, RestError, UnsupportedError
 from rag_pipeline.embedded.qdrant.replies import failure
@@ -49,6 +49,7 @@ def build_app(
             with contextlib.suppress(asyncio.CancelledError):
                 await flushing
             await place.close()
+            backup.end_children()
 
     routes = [
         *routes_points.ROUTES,
