@@ -12,6 +12,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp
 
 from rag_pipeline.embedded.qdrant import (
+    backup,
     routes_collections,
     routes_points,
     routes_queries,
@@ -56,6 +57,7 @@ def build_app(
             with contextlib.suppress(asyncio.CancelledError):
                 await flushing
             await place.close()
+            backup.end_children()
 
     routes = [
         *routes_queries.ROUTES,

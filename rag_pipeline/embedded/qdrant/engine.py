@@ -184,7 +184,7 @@ class Collection:
 
         The other parts of the configuration reach the engine when the collection is opened the next time.
         """
-        if self.journal:
+        if self.journal is not None:
             self.journal.give_up("its configuration changed")
         with engine_errors_translated():
             _change_names(self._shard, schema, existing=self.schema.names)

@@ -23,6 +23,7 @@ from rag_pipeline.embedded.qdrant.problems import EngineFailedError, NotFoundErr
 from rag_pipeline.embedded.qdrant.reading import JsonObject, choice, fields, required, string
 from rag_pipeline.embedded.qdrant.replies import accepted, answering
 from rag_pipeline.embedded.qdrant.shelf import Shelf
+from rag_pipeline.embedded.qdrant.snapshots import COLLECTION, STORAGE
 from rag_pipeline.embedded.qdrant.uploads import receive
 from rag_pipeline.embedded.qdrant.workplace import Workplace, to_end, workplace_of
 
@@ -109,9 +110,9 @@ async def _create(request: Request, shelf: Shelf) -> JsonObject:
         try:
             if "name" in request.path_params:
                 await _copy(place, request.path_params["name"], staging)
-                return await asyncio.to_thread(backup.shelve, place.storage, staging, shelf, kind=backup.COLLECTION)
+                return await asyncio.to_thread(backup.shelve, place.storage, staging, shelf, kind=COLLECTION)
             await _copy_all(place, staging)
-            return await asyncio.to_thread(backup.shelve, place.storage, staging, shelf, kind=backup.STORAGE)
+            return await asyncio.to_thread(backup.shelve, place.storage, staging, shelf, kind=STORAGE)
         finally:
             await asyncio.to_thread(shutil.rmtree, staging, ignore_errors=True)
 
@@ -219,19 +220,19 @@ def _routes(prefix: str) -> list[Route]:
     ]
 
 
-_COLLECTION = "/collections/{name}/snapshots"
-_SHARD = "/collections/{name}/shards/{shard}"
+_OF_COLLECTION = "/collections/{name}/snapshots"
+_OF_SHARD = "/collections/{name}/shards/{shard}"
 ROUTES = [
     *(
         Route(f"{prefix}/recover", answering(recover), methods=["PUT"])
-        for prefix in (_COLLECTION, f"{_SHARD}/snapshots")
+        for prefix in (_OF_COLLECTION, f"{_OF_SHARD}/snapshots")
     ),
     *(
         Route(f"{prefix}/upload", answering(upload), methods=["POST"])
-        for prefix in (_COLLECTION, f"{_SHARD}/snapshots")
+        for prefix in (_OF_COLLECTION, f"{_OF_SHARD}/snapshots")
     ),
-    *_routes(_COLLECTION),
-    *_routes(f"{_SHARD}/snapshots"),
+    *_routes(_OF_COLLECTION),
+    *_routes(f"{_OF_SHARD}/snapshots"),
     *_routes("/snapshots"),
-    Route(f"{_SHARD}/snapshot", answering(stream_shard), methods=["GET"]),
+    Route(f"{_OF_SHARD}/snapshot", answering(stream_shard), methods=["GET"]),
 ]

@@ -21,6 +21,18 @@ import orjson
 from rag_pipeline.embedded.qdrant.problems import RestError
 
 FORMAT = 1
+
+COLLECTION = "collection"
+"""The kind of a snapshot that holds `CONFIG` and `SHARD`."""
+
+STORAGE = "storage"
+"""The kind of a snapshot that holds `ALIASES`, and in `COLLECTIONS` a folder for each."""
+
+CONFIG = "config.json"
+SHARD = "shard"
+ALIASES = "aliases.json"
+COLLECTIONS = "collections"
+
 MANIFEST_NAME = "manifest.json"
 _BLOCK_BYTES = 256 * 1024
 _COMPRESSION_LEVEL = 6

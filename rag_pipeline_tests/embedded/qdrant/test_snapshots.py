@@ -174,7 +174,9 @@ def test_a_hostile_archive_is_refused_and_nothing_lies_outside(tmp_path: Path, e
 
 
 @pytest.mark.parametrize(
-    "body", [b"", b"\x1f\x8b", b"no gzip", gzip.compress(b"no tar", mtime=0), gzip.compress(bytes(10**7))]
+    "body",
+    [b"", b"\x1f\x8b", b"no gzip", gzip.compress(b"no tar", mtime=0), gzip.compress(bytes(10**7))],
+    ids=["nothing", "two bytes", "no gzip", "text", "zeros"],
 )
 def test_a_sealed_file_that_is_no_archive_is_refused(tmp_path: Path, body: bytes) -> None:
     (tmp_path / "a").write_bytes(sealed(body))
