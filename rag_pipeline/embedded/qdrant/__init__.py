@@ -8,7 +8,10 @@ Where things are:
     - `app`, `routes_*`, `guard`, `replies`: HTTP: routing, who may ask, envelopes.
     - `storage`, `aliases`, `files`, `names`: what is on disk and who owns it.
     - `engine`: one collection over one `EdgeShard`. The optimiser and snapshots would stand beside it.
-    - `schema`, `vectors`, `filters`, `selectors`, `queries`, `updates`, `indexes`: REST JSON in, engine objects out.
+    - `schema`, `vectors`, `updates`: REST JSON of writes in, engine objects out.
+    - `queries`, `query_kinds`, `examples`, `formulas`, `search_params`: queries, likewise; `grouping`, `payload_paths`
+      and `matrix` make groups and matrices of several.
+    - `filters`, `geo`, `selectors`, `indexes`, `text_indexes`: likewise, what is filtered, returned and indexed.
     - `answers`: engine objects in, REST JSON out.
     - `problems`: what a request may fail with, in Qdrant's own words and codes.
     - `reading`: typed reading of JSON.
@@ -23,11 +26,16 @@ Supported:
     - Aliases: create, delete, rename, all operations of a request or none; lists. Every point endpoint resolves them.
     - Points: upsert (list and batch form, `update_mode`, `update_filter`), delete, retrieve, scroll with `order_by`,
       count, `points/batch`, payload set, overwrite, delete and clear, vectors update and delete.
-    - Query and query batch: nearest by vector or by point id, sparse, prefetch, fusion RRF (with `k` and weights) and
-      DBSF, `order_by`, random sample.
-    - Filters: must, should, must_not, min_should, nested, match (value, any, except, text, text_any, phrase), range of
-      numbers and dates, values_count, is_empty, is_null, has_id, has_vector.
-    - Payload indexes: keyword, integer, float, bool, datetime, uuid, text.
+    - Query, query batch and query groups (with lookup): nearest by vector, multivector or point id, dense and sparse,
+      MMR over dense vectors, recommend, discover, context, relevance feedback, `order_by`, fusion RRF (with `k` and
+      weights) and DBSF, formula, random sample, BM25 over a text index; nested prefetches, `lookup_from`, every search
+      parameter. Matrices as pairs and offsets. Facets.
+    - Filters: must, should, must_not, min_should, nested, match (value, any, except, text, text_any, phrase, prefix,
+      substring), range of numbers and dates, geo circles, boxes and polygons, values_count, is_empty, is_null, has_id,
+      has_vector. Not `slice`.
+    - Payload indexes of all kinds with all parameters.
+    - Fields that Qdrant does not know are ignored in reads and filters, as Qdrant ignores them; a clause or condition
+      that is none is refused.
 Everything else answers 501 with a sentence, never something approximate.
 
 Limits:
@@ -36,6 +44,11 @@ Limits:
       engine's log is only in the page cache.
     - A payload nests at most 64 levels and a filter 32; a request body is at most 32 MB; names of collections are
       ASCII letters, digits, `_`, `.`, `-`.
+    - Groups are complete: each non-full group is asked for alone, where Qdrant stops after some rounds. Groups of a
+      fusion or formula come from its prefetches, widened by the group size as in Qdrant.
+    - A field condition of several kinds means any of them, with an index or without; in Qdrant it depends on the index.
+    - A geo index misses points within a circle around a pole or the date line's end: the engine, as in Qdrant itself.
+    - Numbers in scoring (RRF weights, feedback) must fit float32.
     - A float in a payload may come back one unit in the last place off: the engine's JSON reader, as in Qdrant itself.
     - Creating a payload index on a filled collection, and an exact scan of a large one, hold the whole server.
 """

@@ -108,7 +108,8 @@ class Collection:
     def query(self, body: object, *, others: Others) -> JsonObject:
         """The best points for one query; `others` finds the collections that it looks vectors up in."""
         with engine_errors_translated():
-            return {"points": scored_points(self._found(body, others))}
+            found = self._found(body, others)
+            return {"points": scored_points(found, wanted=with_vector(known(body, of="a query request")))}
 
     def query_groups(self, body: object, *, others: Others) -> JsonObject:
         """The best points for each value of a field; `others` finds the collections that it looks points up in."""

@@ -17,7 +17,7 @@ from rag_pipeline.embedded.qdrant.examples import Others, VectorSource
 from rag_pipeline.embedded.qdrant.payload_paths import values_at
 from rag_pipeline.embedded.qdrant.problems import WrongInputError
 from rag_pipeline.embedded.qdrant.queries import DEFAULT_LIMIT
-from rag_pipeline.embedded.qdrant.reading import JsonObject, integer, known, path, required, string
+from rag_pipeline.embedded.qdrant.reading import UNSIGNED_64, JsonObject, integer, known, path, required, string
 from rag_pipeline.embedded.qdrant.vectors import point_id
 
 if TYPE_CHECKING:  # names that only the binding's stub has
@@ -145,8 +145,8 @@ def _as_object(group: Group, contents: Mapping[str, JsonObject], found: Mapping[
         if str(hit.id) in contents
     ]
     answer: JsonObject = {"id": group.identity, "hits": hits}
-    if str(group.identity) in found:
-        answer["lookup"] = found[str(group.identity)]
+    if _is_point_id(group.identity) and (looked_up := found.get(str(point_id(group.identity)))):
+        answer["lookup"] = looked_up
     return answer
 
 
@@ -174,4 +174,4 @@ def _widened(prefetch: object, group_size: int) -> object:
     if "prefetch" in stage:
         stage["prefetch"] = _widened(stage["prefetch"], group_size)
     limit = integer(stage.get("limit", DEFAULT_LIMIT), of="limit", least=1)
-    return {**stage, "limit": limit * group_size}
+    return {**stage, "limit": min(limit * group_size, UNSIGNED_64 - 1)}

@@ -96,6 +96,8 @@ def test_these_all_find_the_nearest_first(http: httpx.Client, filled: str, body:
         ({"prefetch": {"query": ONES, "using": DENSE}}, 400),
         ({"query": {"rrf": {"weights": [1, 2]}}, "prefetch": {"query": ONES, "using": DENSE}}, 400),
         ({"query": {"nearest": ONES, "mmr": {"candidates_limit": 16385}}}, 422),
+        ({"query": {"nearest": {"indices": [1], "values": [1.0]}, "mmr": {}}, "using": SPARSE}, 501),
+        ({"query": {"rrf": {"weights": [1e300]}}, "prefetch": {"query": ONES, "using": DENSE}}, 400),
         ({"query": {"recommend": {}}}, 400),
         ({"query": {"recommend": {"negative": [1]}}}, 400),
         ({"query": {"recommend": {"strategy": "best_score"}}}, 400),
@@ -267,6 +269,13 @@ def test_a_text_query_ranks_by_the_index(http: httpx.Client, filled: str) -> Non
     flat = {"text": {"query": "red", "scoring": {"bm25": {"k": 0.0, "b": 0.0}}}}
     answer = http.post(f"{filled}/points/query", json={"query": flat, "using": "text", "limit": COUNT}).json()
     assert len({point["score"] for point in answer["result"]["points"]}) == 1
+
+
+def test_mmr_brings_only_the_vectors_that_were_asked_for(http: httpx.Client, filled: str) -> None:
+    query = {"query": {"nearest": ONES, "mmr": {}}, "using": DENSE, "limit": 1}
+    for wanted, expected in ((False, None), (True, {DENSE, SPARSE}), ([SPARSE], {SPARSE})):
+        point = http.post(f"{filled}/points/query", json={**query, "with_vector": wanted}).json()["result"]["points"][0]
+        assert (set(point["vector"]) if "vector" in point else None) == expected
 
 
 def test_relevance_feedback_moves_towards_what_was_liked(http: httpx.Client, filled: str) -> None:
