@@ -11,7 +11,7 @@ Where things are:
     - `schema`, `vectors`, `updates`: REST JSON of writes in, engine objects out.
     - `queries`, `query_kinds`, `examples`, `formulas`, `search_params`: queries, likewise; `grouping`, `payload_paths`
       and `matrix` make groups and matrices of several.
-    - `filters`, `geo`, `selectors`, `indexes`, `text_indexes`: likewise, what is filtered, returned and indexed.
+    - `filters`, `geo`, `slices`, `selectors`: likewise, what is filtered and returned; `indexes`, `text_indexes`.
     - `answers`: engine objects in, REST JSON out.
     - `problems`: what a request may fail with, in Qdrant's own words and codes.
     - `reading`: typed reading of JSON.
@@ -32,7 +32,7 @@ Supported:
       parameter. Matrices as pairs and offsets. Facets.
     - Filters: must, should, must_not, min_should, nested, match (value, any, except, text, text_any, phrase, prefix,
       substring), range of numbers and dates, geo circles, boxes and polygons, values_count, is_empty, is_null, has_id,
-      has_vector. Not `slice`.
+      has_vector; slices of the id space in reads (each costs a walk over all ids; they are not those of a server).
     - Payload indexes of all kinds with all parameters.
     - Fields that Qdrant does not know are ignored in reads and filters, as Qdrant ignores them; a clause or condition
       that is none is refused.
@@ -47,7 +47,7 @@ Limits:
     - Groups are complete: each non-full group is asked for alone, where Qdrant stops after some rounds. Groups of a
       fusion or formula come from its prefetches, widened by the group size as in Qdrant.
     - A field condition of several kinds means any of them, with an index or without; in Qdrant it depends on the index.
-    - A geo index misses points within a circle around a pole or the date line's end: the engine, as in Qdrant itself.
+    - A geo index misses points at exactly 90 degrees north: the engine, as in Qdrant itself.
     - Numbers in scoring (RRF weights, feedback) must fit float32.
     - A float in a payload may come back one unit in the last place off: the engine's JSON reader, as in Qdrant itself.
     - Creating a payload index on a filled collection, and an exact scan of a large one, hold the whole server.

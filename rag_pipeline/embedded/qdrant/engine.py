@@ -152,6 +152,11 @@ class Collection:
             raise WrongInputError(f"Vector with name `{name}` not found for point {identity}")
         return vector  # pyright: ignore[reportReturnType] - one vector, not a list of points' vectors
 
+    def ids(self) -> list[PointId]:
+        """The ids of all points, ascending."""
+        with engine_errors_translated():
+            return [identity for page in self._matching(edge.Filter()) for identity in page]
+
     def apply(self, updates: Sequence[Update]) -> int:
         """The number of the last operation, all `updates` applied in order. The caller holds `writing`."""
         self._is_dirty = True

@@ -109,7 +109,8 @@ def integer(value: object, *, of: str, least: int = 0, most: int = UNSIGNED_64 -
     if type(value) is not int or not min(0, least) <= value < UNSIGNED_64:
         raise MalformedJsonError(f"{of} must be a whole number from {min(0, least)} to {UNSIGNED_64 - 1}")
     if not least <= value <= most:
-        raise ValidationError(f"{of}: value {value} invalid, must be from {least} to {most}")
+        span = f"from {least} to {most}" if most < UNSIGNED_64 - 1 else f"{least} or larger"
+        raise ValidationError(f"{of}: value {value} invalid, must be {span}")
     return value
 
 

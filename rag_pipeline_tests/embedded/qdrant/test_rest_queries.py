@@ -311,6 +311,37 @@ def test_with_vectors_is_an_alias(http: httpx.Client, filled: str) -> None:
             assert all(point["vector"].keys() == {DENSE} for point in points)
 
 
+def test_slices_part_the_points_and_stay(http: httpx.Client, filled: str) -> None:
+    extra = [{"id": f"00000000-0000-0000-0000-{i:012}", "vector": {}} for i in range(9)]
+    http.put(f"{filled}/points?wait=true", json={"points": extra}).raise_for_status()
+
+    def slice_of(total: int, index: int) -> list[object]:
+        body = {"filter": {"must": [{"slice": {"total": total, "index": index}}]}, "limit": 100}
+        return [point["id"] for point in http.post(f"{filled}/points/scroll", json=body).json()["result"]["points"]]
+
+    everything = {str(identity) for identity in slice_of(1, 0)}
+    parts = [slice_of(3, index) for index in range(3)]
+    assert sorted(str(identity) for part in parts for identity in part) == sorted(everything)
+    assert len(everything) == COUNT + 9
+    assert all(parts)
+    assert parts == [slice_of(3, index) for index in range(3)]
+
+
+@pytest.mark.parametrize(
+    ("slice_", "status"),
+    [
+        ({"total": 0, "index": 0}, 422),
+        ({"total": 2, "index": 2}, 422),
+        ({"total": 2}, 400),
+        ({"total": -1, "index": 0}, 400),
+    ],
+)
+def test_a_wrong_slice_is_refused(http: httpx.Client, filled: str, slice_: object, status: int) -> None:
+    assert http.post(f"{filled}/points/count", json={"filter": {"must": {"slice": slice_}}}).status_code == status
+    deleting = http.post(f"{filled}/points/delete", json={"filter": {"must": {"slice": {"total": 1, "index": 0}}}})
+    assert deleting.status_code == 501
+
+
 def test_a_batch_answers_each_search_in_order(http: httpx.Client, filled: str) -> None:
     searches = [{"query": ONES, "using": DENSE, "limit": 1}, {"query": {"sample": "random"}, "limit": 2}, {}]
     answer = http.post(f"{filled}/points/query/batch", json={"searches": searches}).json()["result"]
