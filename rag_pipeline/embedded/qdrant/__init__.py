@@ -11,6 +11,7 @@ Where things are:
     - `schema`, `vectors`, `updates`: REST JSON of writes in, engine objects out.
     - `queries`, `query_kinds`, `examples`, `formulas`, `search_params`: queries, likewise; `grouping`, `payload_paths`
       and `matrix` make groups and matrices of several.
+    - `bm25`: texts as sparse vectors.
     - `filters`, `geo`, `slices`, `selectors`: likewise, what is filtered and returned; `indexes`, `text_indexes`.
     - `answers`: engine objects in, REST JSON out.
     - `problems`: what a request may fail with, in Qdrant's own words and codes.
@@ -30,6 +31,7 @@ Supported:
       MMR over dense vectors, recommend, discover, context, relevance feedback, `order_by`, fusion RRF (with `k` and
       weights) and DBSF, formula, random sample, BM25 over a text index; nested prefetches, `lookup_from`, every search
       parameter. Matrices as pairs and offsets. Facets.
+    - Inference with the model `Qdrant/bm25` for sparse vectors, as Qdrant has it built in; no other.
     - Filters: must, should, must_not, min_should, nested, match (value, any, except, text, text_any, phrase, prefix,
       substring), range of numbers and dates, geo circles, boxes and polygons, values_count, is_empty, is_null, has_id,
       has_vector; slices of the id space in reads (each costs a walk over all ids; they are not those of a server).

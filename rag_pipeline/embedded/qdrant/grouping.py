@@ -30,6 +30,8 @@ Ask = Callable[[JsonObject], Sequence["ScoredPoint"]]
 _QUERY_KEYS = ("prefetch", "query", "using", "filter", "params", "score_threshold", "lookup_from")
 _DEFAULT_GROUP_SIZE = 3
 _GROWTH = 4
+_INT_64 = 2**63
+"""A whole number from here on is a value that no condition can match."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +114,8 @@ class GroupReader:
         return "prefetch" not in self.query and not is_random
 
     def _filled(self, group: Group, ask: Ask) -> Group:
-        if len(group.hits) >= self.group_size:
+        is_matchable = isinstance(group.identity, str) or group.identity < _INT_64
+        if len(group.hits) >= self.group_size or not is_matchable:
             return group
         is_it: JsonObject = {"must": {"key": self.key, "match": {"value": group.identity}}}
         return replace(group, hits=tuple(ask(self._narrowed(is_it, limit=self.group_size))))

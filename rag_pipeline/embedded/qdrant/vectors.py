@@ -9,6 +9,7 @@ from uuid import UUID
 import numpy as np
 from qdrant_edge import SparseVector
 
+from rag_pipeline.embedded.qdrant.bm25 import document_vector, is_bm25
 from rag_pipeline.embedded.qdrant.problems import UnsupportedError, WrongInputError
 from rag_pipeline.embedded.qdrant.reading import UNSIGNED_64, JsonObject, array, fields
 from rag_pipeline.embedded.qdrant.schema import CollectionSchema
@@ -104,6 +105,8 @@ def check_dense(rows: Sequence[object], *, size: int, name: str) -> None:
 
 def sparse_vector(value: object) -> SparseVector:
     """The sparse vector: unique indices below 2**32, as many finite values."""
+    if is_bm25(value):
+        return document_vector(value)
     refuse_inference(value)
     given = fields(value, of="a sparse vector", allowed=("indices", "values"))
     indices, values = (array(given.get(key), of=f"`{key}` of a sparse vector") for key in ("indices", "values"))

@@ -342,6 +342,30 @@ def test_a_wrong_slice_is_refused(http: httpx.Client, filled: str, slice_: objec
     assert deleting.status_code == 501
 
 
+def test_texts_become_sparse_vectors_by_the_built_in_model(http: httpx.Client, filled: str) -> None:
+    def document(text: str) -> dict[str, object]:
+        return {"text": text, "model": "Qdrant/bm25", "options": {"language": "english", "avg_len": 3}}
+
+    points = [{"id": 100 + i, "vector": {SPARSE: document(text)}} for i, text in enumerate(TEXTS)]
+    http.put(f"{filled}/points?wait=true", json={"points": points}).raise_for_status()
+    assert _ids(http, filled, {"query": document("Whales"), "using": SPARSE}) == [103, 102]
+    assert _ids(http, filled, {"query": {"nearest": document("red")}, "using": SPARSE}) == [101, 100]
+    wrong = {"text": "red", "model": "qdrant/bm25", "options": {"language": "klingon"}}
+    for query in (wrong, {**wrong, "options": {"b": 2.0}}, {"text": 1, "model": "qdrant/bm25"}):
+        answer = http.post(f"{filled}/points/query", json={"query": query, "using": SPARSE})
+        assert answer.status_code == 400
+    assert http.post(f"{filled}/points/query", json={"query": document("red"), "using": DENSE}).status_code == 400
+
+
+def test_groups_may_be_of_numbers_that_no_filter_can_name(http: httpx.Client, filled: str) -> None:
+    point = {"id": 200, "vector": {DENSE: [9.0] * DIMENSION}, "payload": {"n": 2**64 - 1}}
+    http.put(f"{filled}/points?wait=true", json={"points": [point]}).raise_for_status()
+    two = {"must": {"has_id": [1, 200]}}
+    asked = {"query": ONES, "using": DENSE, "group_by": "n", "limit": 1, "group_size": 2, "filter": two}
+    groups = http.post(f"{filled}/points/query/groups", json=asked).json()["result"]["groups"]
+    assert [(group["id"], [hit["id"] for hit in group["hits"]]) for group in groups] == [(2**64 - 1, [200])]
+
+
 def test_a_batch_answers_each_search_in_order(http: httpx.Client, filled: str) -> None:
     searches = [{"query": ONES, "using": DENSE, "limit": 1}, {"query": {"sample": "random"}, "limit": 2}, {}]
     answer = http.post(f"{filled}/points/query/batch", json={"searches": searches}).json()["result"]
