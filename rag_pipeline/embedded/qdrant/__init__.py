@@ -9,10 +9,15 @@ Where things are:
     - `app`, `routes_*`, `guard`, `replies`: HTTP: routing, who may ask, envelopes.
     - `storage`, `aliases`, `files`, `names`: what is on disk and who owns it.
     - `layout`: where the parts of a collection lie in its folder.
-    - `engine`: one collection over one `EdgeShard`. The optimiser would stand beside it.
+    - `engine`: one collection over one `EdgeShard`. `intent`: the write under way. `backlog`, `upkeep`, `optimiser`,
+      `optimise_child`, `copying`, `journal`: a better ordered copy takes its place.
     - `snapshots`, `unpacking`, `sparse`: a snapshot as a file. `shelf`: where they lie. `backup`, `snapshot_child`,
       `uploads`: collections to snapshots and back.
-    - `schema`, `vectors`, `filters`, `selectors`, `queries`, `updates`, `indexes`: REST JSON in, engine objects out.
+    - `schema`, `vectors`, `updates`: REST JSON of writes in, engine objects out.
+    - `queries`, `query_kinds`, `examples`, `formulas`, `search_params`: queries, likewise; `grouping`, `payload_paths`
+      and `matrix` make groups and matrices of several.
+    - `bm25`: texts as sparse vectors.
+    - `filters`, `geo`, `slices`, `selectors`: likewise, what is filtered and returned; `indexes`, `text_indexes`.
     - `answers`: engine objects in, REST JSON out.
     - `problems`: what a request may fail with, in Qdrant's own words and codes.
     - `reading`: typed reading of JSON.
@@ -27,11 +32,17 @@ Supported:
     - Aliases: create, delete, rename, all operations of a request or none; lists. Every point endpoint resolves them.
     - Points: upsert (list and batch form, `update_mode`, `update_filter`), delete, retrieve, scroll with `order_by`,
       count, `points/batch`, payload set, overwrite, delete and clear, vectors update and delete.
-    - Query and query batch: nearest by vector or by point id, sparse, prefetch, fusion RRF (with `k` and weights) and
-      DBSF, `order_by`, random sample.
-    - Filters: must, should, must_not, min_should, nested, match (value, any, except, text, text_any, phrase), range of
-      numbers and dates, values_count, is_empty, is_null, has_id, has_vector.
-    - Payload indexes: keyword, integer, float, bool, datetime, uuid, text.
+    - Query, query batch and query groups (with lookup): nearest by vector, multivector or point id, dense and sparse,
+      MMR over dense vectors, recommend, discover, context, relevance feedback, `order_by`, fusion RRF (with `k` and
+      weights) and DBSF, formula, random sample, BM25 over a text index; nested prefetches, `lookup_from`, every search
+      parameter. Matrices as pairs and offsets. Facets.
+    - Inference with the model `Qdrant/bm25` for sparse vectors, as Qdrant has it built in; no other.
+    - Filters: must, should, must_not, min_should, nested, match (value, any, except, text, text_any, phrase, prefix,
+      substring), range of numbers and dates, geo circles, boxes and polygons, values_count, is_empty, is_null, has_id,
+      has_vector; slices of the id space in reads (each costs a walk over all ids; they are not those of a server).
+    - Payload indexes of all kinds with all parameters.
+    - Fields that Qdrant does not know are ignored in reads and filters, as Qdrant ignores them; a clause or condition
+      that is none is refused.
     - Snapshots of a collection, of its shard 0, of the storage: create, list, download, delete; recover from a name or
       `file://` path in the snapshots folder, and by upload, also where there is no such collection. `wait=false` is
       answered 202. Only snapshots of the embedded Qdrant; no URL is fetched.
@@ -43,6 +54,11 @@ Limits:
       engine's log is only in the page cache.
     - A payload nests at most 64 levels and a filter 32; a request body is at most 32 MB; names of collections are
       ASCII letters, digits, `_`, `.`, `-`.
+    - Groups are complete: each non-full group is asked for alone, where Qdrant stops after some rounds. Groups of a
+      fusion or formula come from its prefetches, widened by the group size as in Qdrant.
+    - A field condition of several kinds means any of them, with an index or without; in Qdrant it depends on the index.
+    - A geo index misses points at exactly 90 degrees north: the engine, as in Qdrant itself.
+    - Numbers in scoring (RRF weights, feedback) must fit float32.
     - A snapshot is made or recovered one at a time. Writers of its collection wait while files are copied, searches do
       not. That of a storage has each collection at its own moment.
     - A float in a payload may come back one unit in the last place off: the engine's JSON reader, as in Qdrant itself.

@@ -14,20 +14,25 @@ from rag_pipeline.embedded.qdrant.schema import CollectionSchema
 from rag_pipeline.embedded.qdrant.vectors import as_object
 
 if TYPE_CHECKING:  # names that only the binding's stub has
-    from qdrant_edge import ShardInfo, Vector
+    from qdrant_edge import ShardInfo, Vector, WithVectorType
 
 
-def scored_points(points: Iterable[ScoredPoint]) -> list[JsonObject]:
-    """`ScoredPoint`s of the REST API, best first as the engine gives them."""
+def scored_points(points: Iterable[ScoredPoint], *, wanted: WithVectorType) -> list[JsonObject]:
+    """`ScoredPoint`s of the REST API, best first as the engine gives them, with the `wanted` vectors."""
     return [
-        {"id": point.id, "version": point.version, "score": np.float32(point.score), **_content(point)}
+        {
+            "id": point.id,
+            "version": point.version,
+            "score": np.float32(point.score),
+            **_content(point, _only(point.vector, wanted)),
+        }
         for point in points
     ]
 
 
 def records(points: Iterable[Record]) -> list[JsonObject]:
     """`Record`s of the REST API."""
-    return [{"id": point.id, **_content(point)} for point in points]
+    return [{"id": point.id, **_content(point, point.vector)} for point in points]
 
 
 def collection_description(schema: CollectionSchema, shard: ShardInfo, *, points_count: int) -> JsonObject:
@@ -45,9 +50,20 @@ def collection_description(schema: CollectionSchema, shard: ShardInfo, *, points
     }
 
 
-def _content(point: Record | ScoredPoint) -> JsonObject:
+def _only(vector: Vector | None, wanted: WithVectorType) -> Vector | None:
+    """What was asked for: MMR gives its own vector along (measured 2026-11-25, qdrant-edge-py 0.9.0)."""
+    if wanted is True or vector is None:
+        return vector
+    if wanted is False:
+        return None
+    if not isinstance(vector, dict):
+        return vector if "" in wanted else None
+    return {name: named for name, named in vector.items() if name in wanted}
+
+
+def _content(point: Record | ScoredPoint, vector: Vector | None) -> JsonObject:
     content: JsonObject = {}
-    payload, vector, order_value = point.payload, point.vector, point.order_value
+    payload, order_value = point.payload, point.order_value
     if payload is not None:
         content["payload"] = payload
     if vector is not None:

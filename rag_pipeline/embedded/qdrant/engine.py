@@ -153,7 +153,8 @@ class Collection:
     def query(self, body: object, *, others: Others) -> JsonObject:
         """The best points for one query; `others` finds the collections that it looks vectors up in."""
         with engine_errors_translated():
-            return {"points": scored_points(self._found(body, others))}
+            found = self._found(body, others)
+            return {"points": scored_points(found, wanted=with_vector(known(body, of="a query request")))}
 
     def query_groups(self, body: object, *, others: Others) -> JsonObject:
         """The best points for each value of a field; `others` finds the collections that it looks points up in."""
@@ -206,6 +207,11 @@ class Collection:
         if vector is None:
             raise WrongInputError(f"Vector with name `{name}` not found for point {identity}")
         return vector  # pyright: ignore[reportReturnType] - one vector, not a list of points' vectors
+
+    def ids(self) -> list[PointId]:
+        """The ids of all points, ascending."""
+        with engine_errors_translated():
+            return [identity for page in self._matching(edge.Filter()) for identity in page]
 
     def update(self, kind: str, body: bytes) -> tuple[int, int]:
         """The number of the last operation and how many updates there were, all applied in order.

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 from qdrant_edge import SparseVector
 
+from rag_pipeline.embedded.qdrant.bm25 import is_bm25, query_vector
 from rag_pipeline.embedded.qdrant.problems import WrongInputError
 from rag_pipeline.embedded.qdrant.reading import JsonObject, known, required, string
 from rag_pipeline.embedded.qdrant.schema import CollectionSchema
@@ -74,6 +75,8 @@ class Examples:
                 self.mentioned.add(identity)
                 return vector
             return self._checked(vector)
+        if is_bm25(value):
+            return self._checked(query_vector(value))
         refuse_inference(value)
         return self._checked(sparse_vector(value) if isinstance(value, dict) else value)
 

@@ -155,7 +155,8 @@ def _bounds(value: object, *, of: str) -> JsonObject:
 
 
 def _unsupported_slice(_: object, __: int) -> ConditionType:
-    raise UnsupportedError("slices of the id space")
+    """Reads have theirs replaced by `slices` before."""
+    raise UnsupportedError("a slice of the id space, but in a read")
 
 
 def _key_of(value: object) -> str:

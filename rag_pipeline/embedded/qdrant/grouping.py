@@ -17,7 +17,7 @@ from rag_pipeline.embedded.qdrant.examples import Others, VectorSource
 from rag_pipeline.embedded.qdrant.payload_paths import values_at
 from rag_pipeline.embedded.qdrant.problems import WrongInputError
 from rag_pipeline.embedded.qdrant.queries import DEFAULT_LIMIT
-from rag_pipeline.embedded.qdrant.reading import JsonObject, integer, known, path, required, string
+from rag_pipeline.embedded.qdrant.reading import UNSIGNED_64, JsonObject, integer, known, path, required, string
 from rag_pipeline.embedded.qdrant.vectors import point_id
 
 if TYPE_CHECKING:  # names that only the binding's stub has
@@ -30,6 +30,8 @@ Ask = Callable[[JsonObject], Sequence["ScoredPoint"]]
 _QUERY_KEYS = ("prefetch", "query", "using", "filter", "params", "score_threshold", "lookup_from")
 _DEFAULT_GROUP_SIZE = 3
 _GROWTH = 4
+_INT_64 = 2**63
+"""A whole number from here on is a value that no condition can match."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +114,8 @@ class GroupReader:
         return "prefetch" not in self.query and not is_random
 
     def _filled(self, group: Group, ask: Ask) -> Group:
-        if len(group.hits) >= self.group_size:
+        is_matchable = isinstance(group.identity, str) or group.identity < _INT_64
+        if len(group.hits) >= self.group_size or not is_matchable:
             return group
         is_it: JsonObject = {"must": {"key": self.key, "match": {"value": group.identity}}}
         return replace(group, hits=tuple(ask(self._narrowed(is_it, limit=self.group_size))))
@@ -145,8 +148,8 @@ def _as_object(group: Group, contents: Mapping[str, JsonObject], found: Mapping[
         if str(hit.id) in contents
     ]
     answer: JsonObject = {"id": group.identity, "hits": hits}
-    if str(group.identity) in found:
-        answer["lookup"] = found[str(group.identity)]
+    if _is_point_id(group.identity) and (looked_up := found.get(str(point_id(group.identity)))):
+        answer["lookup"] = looked_up
     return answer
 
 
@@ -174,4 +177,4 @@ def _widened(prefetch: object, group_size: int) -> object:
     if "prefetch" in stage:
         stage["prefetch"] = _widened(stage["prefetch"], group_size)
     limit = integer(stage.get("limit", DEFAULT_LIMIT), of="limit", least=1)
-    return {**stage, "limit": limit * group_size}
+    return {**stage, "limit": min(limit * group_size, UNSIGNED_64 - 1)}

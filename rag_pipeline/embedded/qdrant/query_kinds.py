@@ -10,11 +10,12 @@ import qdrant_edge as edge
 
 from rag_pipeline.embedded.qdrant.examples import Examples, average
 from rag_pipeline.embedded.qdrant.formulas import formula
-from rag_pipeline.embedded.qdrant.problems import FormatError, ValidationError, WrongInputError
+from rag_pipeline.embedded.qdrant.problems import FormatError, UnsupportedError, ValidationError, WrongInputError
 from rag_pipeline.embedded.qdrant.reading import (
     JsonObject,
     array,
     choice,
+    float32,
     integer,
     known,
     number,
@@ -53,6 +54,8 @@ def _nearest(query: JsonObject, examples: Examples, limit: int) -> ScoringQueryT
     vector = examples.read(query["nearest"])
     if "mmr" not in query:
         return edge.Query.Nearest(vector, using=examples.using)
+    if isinstance(vector, edge.SparseVector):
+        raise UnsupportedError("MMR over sparse vectors")
     given = known(query["mmr"], of="mmr")
     diversity = number(given.get("diversity", _DEFAULT_MMR_DIVERSITY), of="diversity")
     if not 0 <= diversity <= 1:
@@ -109,13 +112,13 @@ def _feedback(query: JsonObject, examples: Examples, _: int) -> ScoringQueryType
     feedback = [
         edge.FeedbackItem(
             examples.read(required(item, "example", of="a feedback item")),
-            number(required(item, "score", of="a feedback item"), of="score"),
+            float32(required(item, "score", of="a feedback item"), of="score"),
         )
         for item in items
     ]
     strategy = known(required(given, "strategy", of="relevance_feedback"), of="strategy")
     naive = known(required(strategy, "naive", of="strategy"), of="naive")
-    a, b, c = (number(required(naive, key, of="naive"), of=key) for key in ("a", "b", "c"))
+    a, b, c = (float32(required(naive, key, of="naive"), of=key) for key in ("a", "b", "c"))
     asked = edge.FeedbackNaiveQuery(target, feedback, edge.NaiveFeedbackStrategy(a, b, c))
     return edge.Query.FeedbackNaive(asked, using=examples.using)
 
@@ -139,7 +142,7 @@ def _fusion(query: JsonObject, _: Examples, __: int) -> ScoringQueryType:
 def _rrf(query: JsonObject, _: Examples, __: int) -> ScoringQueryType:
     given = known(query["rrf"], of="rrf")
     weights = (
-        [number(weight, of="a weight") for weight in array(given["weights"], of="weights")]
+        [float32(weight, of="a weight") for weight in array(given["weights"], of="weights")]
         if "weights" in given
         else None
     )

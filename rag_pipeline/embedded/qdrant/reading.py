@@ -11,6 +11,7 @@ JsonObject = dict[str, object]
 
 UNSIGNED_64 = 2**64
 _MAX_PATH_CHARS = 512
+_MAX_FLOAT_32 = 3.4e38
 
 
 def parsed(body: bytes) -> object:
@@ -123,6 +124,14 @@ def number(value: object, *, of: str, least: float | None = None, most: float | 
     if (least is not None and value < least) or (most is not None and value > most):
         raise ValidationError(f"{of}: value {value} invalid, must be from {least} to {most}")
     return float(value)
+
+
+def float32(value: object, *, of: str) -> float:
+    """The number, which 32 bits can hold: scores are computed in them, and infinity is no JSON."""
+    read = number(value, of=of)
+    if abs(read) > _MAX_FLOAT_32:
+        raise WrongInputError(f"{of} must be a number that float32 can hold")
+    return read
 
 
 def choice(value: object, *, of: str, among: Collection[str]) -> str:

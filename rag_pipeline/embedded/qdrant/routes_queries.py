@@ -23,7 +23,7 @@ async def query_points_batch(request: Request) -> object:
     place = workplace_of(request)
     collection = place.collection_of(request)
     others = place.storage.collection
-    queries = read_batch(await place.json_of(request))
+    queries = read_batch(await place.question_of(request, collection))
     return await asyncio.to_thread(lambda: [collection.query(query, others=others) for query in queries])
 
 
@@ -52,7 +52,7 @@ async def _in_thread(request: Request, read: Callable[[Collection, object], obje
     """Many engine calls, with turns for others between them."""
     place = workplace_of(request)
     collection = place.collection_of(request)
-    return await asyncio.to_thread(read, collection, await place.json_of(request))
+    return await asyncio.to_thread(read, collection, await place.question_of(request, collection))
 
 
 _COLLECTION = "/collections/{name}"

@@ -9,6 +9,7 @@ from uuid import UUID
 import numpy as np
 from qdrant_edge import SparseVector
 
+from rag_pipeline.embedded.qdrant.bm25 import document_vector, is_bm25
 from rag_pipeline.embedded.qdrant.problems import FormatError, UnsupportedError, ValidationError, WrongInputError
 from rag_pipeline.embedded.qdrant.reading import UNSIGNED_64, JsonObject, array, picked, required
 from rag_pipeline.embedded.qdrant.schema import CollectionSchema
@@ -121,6 +122,8 @@ def check_dense(rows: Sequence[object], *, size: int, name: str) -> None:
 
 def sparse_vector(value: object) -> SparseVector:
     """The sparse vector: unique indices below 2**32, as many finite values."""
+    if is_bm25(value):
+        return document_vector(value)
     refuse_inference(value)
     given = picked(value, of="a sparse vector", keys=("indices", "values"))
     indices, values = (array(required(given, key, of="a sparse vector"), of=key) for key in ("indices", "values"))

@@ -13,6 +13,7 @@ from rag_pipeline.embedded.qdrant.guard import body_of
 from rag_pipeline.embedded.qdrant.problems import FormatError, RestError
 from rag_pipeline.embedded.qdrant.reading import JsonObject, parsed
 from rag_pipeline.embedded.qdrant.schema import CollectionSchema
+from rag_pipeline.embedded.qdrant.slices import SPELLED, without_slices
 from rag_pipeline.embedded.qdrant.storage import Storage
 
 _log = logging.getLogger(__name__)
@@ -60,6 +61,13 @@ class Workplace:
     async def json_of(self, request: Request) -> object:
         """The request's body, read."""
         return parsed(await self.raw_body_of(request))
+
+    async def question_of(self, request: Request, collection: Collection) -> object:
+        """The body of a read of `collection`, its slices turned into the ids that are in them."""
+        body = await self.raw_body_of(request)
+        if SPELLED not in body:
+            return parsed(body)
+        return await asyncio.to_thread(lambda: without_slices(parsed(body), collection.ids))
 
     def collection_of(self, request: Request) -> Collection:
         """The collection that the request's path names, by its name or an alias."""
@@ -120,7 +128,7 @@ async def read_points(request: Request, read: Callable[[Collection, object], obj
     """
     place = workplace_of(request)
     collection = place.collection_of(request)
-    body = await place.json_of(request)
+    body = await place.question_of(request, collection)
     if _wanted_points(body) <= _MAX_POINTS_ON_LOOP:
         return read(collection, body)
     return await asyncio.to_thread(read, collection, body)

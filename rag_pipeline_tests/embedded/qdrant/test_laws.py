@@ -42,6 +42,8 @@ STORED: list[Payload] = [
         **({"flag": bool(i % 2)} if i % 3 else {}),
         "real": i / 4,
         "many": [f"t{j}" for j in range(i % 4)],
+        "place": {"lon": (i * 37) % 360 - 180.0, "lat": (i * 23) % 120 - 60.0},
+        "parts": [{"size": i % 5, "red": bool(i % 2)}, {"size": i % 3, "red": i % 7 == 0}],
     }
     for i in range(48)
 ]
@@ -51,6 +53,8 @@ INDEXED = {
     "number": models.PayloadSchemaType.INTEGER,
     "flag": models.PayloadSchemaType.BOOL,
     "real": models.PayloadSchemaType.FLOAT,
+    "place": models.PayloadSchemaType.GEO,
+    "parts[].size": models.PayloadSchemaType.INTEGER,
 }
 
 
@@ -139,6 +143,47 @@ def _has_id(ids: list[int]) -> Condition:
     return models.HasIdCondition(has_id=list(ids)), lambda p: any(p is STORED[i] for i in ids)
 
 
+def _contains(kind: str, part: str) -> Condition:
+    match = models.MatchPrefix(prefix=part) if kind == "prefix" else models.MatchSubstring(substring=part)
+
+    def predicate(payload: Payload) -> bool:
+        stored = payload["many"]
+        assert isinstance(stored, list)
+        return any(one.startswith(part) if kind == "prefix" else part in one for one in stored)
+
+    return models.FieldCondition(key="many", match=match), predicate
+
+
+def _in_box(west: int, north: int, width: int, height: int) -> Condition:
+    # Half degrees, so that no point lies on an edge.
+    left, top, right, bottom = west + 0.5, north + 0.5, west + width + 0.5, north - height - 0.5
+    box = models.GeoBoundingBox(
+        top_left=models.GeoPoint(lon=left, lat=top), bottom_right=models.GeoPoint(lon=right, lat=bottom)
+    )
+
+    def predicate(payload: Payload) -> bool:
+        place = payload["place"]
+        assert isinstance(place, dict)
+        return left < place["lon"] < right and bottom < place["lat"] < top
+
+    return models.FieldCondition(key="place", geo_bounding_box=box), predicate
+
+
+def _one_part(least: int, *, red: bool) -> Condition:
+    inner: list[models.Condition] = [
+        models.FieldCondition(key="size", range=models.Range(gte=least)),
+        models.FieldCondition(key="red", match=models.MatchValue(value=red)),
+    ]
+
+    def predicate(payload: Payload) -> bool:
+        parts = payload["parts"]
+        assert isinstance(parts, list)
+        return any(part["size"] >= least and part["red"] == red for part in parts)
+
+    nested = models.Nested(key="parts", filter=models.Filter(must=inner))
+    return models.NestedCondition(nested=nested), predicate
+
+
 KEYS = st.sampled_from(["word", "number", "flag", "many"])
 WORDS = st.lists(st.sampled_from(["a", "b", "c", "d"]), min_size=1, max_size=3)
 LEAVES = st.one_of(
@@ -152,6 +197,9 @@ LEAVES = st.one_of(
     st.builds(_is_empty, KEYS),
     st.builds(_is_null, KEYS),
     st.builds(_values_count, st.integers(0, 4)),
+    st.builds(_contains, st.sampled_from(["prefix", "substring"]), st.sampled_from(["t", "t1", "2", "x"])),
+    st.builds(_in_box, st.integers(-179, 0), st.integers(-20, 60), st.integers(5, 170), st.integers(5, 60)),
+    st.builds(_one_part, st.integers(0, 5), red=st.booleans()),
     st.builds(_has_id, st.lists(st.integers(0, 47), max_size=20)),
 )
 

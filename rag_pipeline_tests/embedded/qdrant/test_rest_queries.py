@@ -96,6 +96,8 @@ def test_these_all_find_the_nearest_first(http: httpx.Client, filled: str, body:
         ({"prefetch": {"query": ONES, "using": DENSE}}, 400),
         ({"query": {"rrf": {"weights": [1, 2]}}, "prefetch": {"query": ONES, "using": DENSE}}, 400),
         ({"query": {"nearest": ONES, "mmr": {"candidates_limit": 16385}}}, 422),
+        ({"query": {"nearest": {"indices": [1], "values": [1.0]}, "mmr": {}}, "using": SPARSE}, 501),
+        ({"query": {"rrf": {"weights": [1e300]}}, "prefetch": {"query": ONES, "using": DENSE}}, 400),
         ({"query": {"recommend": {}}}, 400),
         ({"query": {"recommend": {"negative": [1]}}}, 400),
         ({"query": {"recommend": {"strategy": "best_score"}}}, 400),
@@ -269,6 +271,13 @@ def test_a_text_query_ranks_by_the_index(http: httpx.Client, filled: str) -> Non
     assert len({point["score"] for point in answer["result"]["points"]}) == 1
 
 
+def test_mmr_brings_only_the_vectors_that_were_asked_for(http: httpx.Client, filled: str) -> None:
+    query = {"query": {"nearest": ONES, "mmr": {}}, "using": DENSE, "limit": 1}
+    for wanted, expected in ((False, None), (True, {DENSE, SPARSE}), ([SPARSE], {SPARSE})):
+        point = http.post(f"{filled}/points/query", json={**query, "with_vector": wanted}).json()["result"]["points"][0]
+        assert (set(point["vector"]) if "vector" in point else None) == expected
+
+
 def test_relevance_feedback_moves_towards_what_was_liked(http: httpx.Client, filled: str) -> None:
     feedback = [{"example": 2, "score": 1.0}, {"example": 5, "score": 0.0}]
     asked = {"target": ONES, "feedback": feedback, "strategy": {"naive": {"a": 1.0, "b": 0.0, "c": 0.0}}}
@@ -300,6 +309,61 @@ def test_with_vectors_is_an_alias(http: httpx.Client, filled: str) -> None:
             answer = http.post(f"{filled}/{path}", json={**body, selected: [DENSE]}).json()["result"]
             points = answer if isinstance(answer, list) else answer["points"]
             assert all(point["vector"].keys() == {DENSE} for point in points)
+
+
+def test_slices_part_the_points_and_stay(http: httpx.Client, filled: str) -> None:
+    extra = [{"id": f"00000000-0000-0000-0000-{i:012}", "vector": {}} for i in range(9)]
+    http.put(f"{filled}/points?wait=true", json={"points": extra}).raise_for_status()
+
+    def slice_of(total: int, index: int) -> list[object]:
+        body = {"filter": {"must": [{"slice": {"total": total, "index": index}}]}, "limit": 100}
+        return [point["id"] for point in http.post(f"{filled}/points/scroll", json=body).json()["result"]["points"]]
+
+    everything = {str(identity) for identity in slice_of(1, 0)}
+    parts = [slice_of(3, index) for index in range(3)]
+    assert sorted(str(identity) for part in parts for identity in part) == sorted(everything)
+    assert len(everything) == COUNT + 9
+    assert all(parts)
+    assert parts == [slice_of(3, index) for index in range(3)]
+
+
+@pytest.mark.parametrize(
+    ("slice_", "status"),
+    [
+        ({"total": 0, "index": 0}, 422),
+        ({"total": 2, "index": 2}, 422),
+        ({"total": 2}, 400),
+        ({"total": -1, "index": 0}, 400),
+    ],
+)
+def test_a_wrong_slice_is_refused(http: httpx.Client, filled: str, slice_: object, status: int) -> None:
+    assert http.post(f"{filled}/points/count", json={"filter": {"must": {"slice": slice_}}}).status_code == status
+    deleting = http.post(f"{filled}/points/delete", json={"filter": {"must": {"slice": {"total": 1, "index": 0}}}})
+    assert deleting.status_code == 501
+
+
+def test_texts_become_sparse_vectors_by_the_built_in_model(http: httpx.Client, filled: str) -> None:
+    def document(text: str) -> dict[str, object]:
+        return {"text": text, "model": "Qdrant/bm25", "options": {"language": "english", "avg_len": 3}}
+
+    points = [{"id": 100 + i, "vector": {SPARSE: document(text)}} for i, text in enumerate(TEXTS)]
+    http.put(f"{filled}/points?wait=true", json={"points": points}).raise_for_status()
+    assert _ids(http, filled, {"query": document("Whales"), "using": SPARSE}) == [103, 102]
+    assert _ids(http, filled, {"query": {"nearest": document("red")}, "using": SPARSE}) == [101, 100]
+    wrong = {"text": "red", "model": "qdrant/bm25", "options": {"language": "klingon"}}
+    for query in (wrong, {**wrong, "options": {"b": 2.0}}, {"text": 1, "model": "qdrant/bm25"}):
+        answer = http.post(f"{filled}/points/query", json={"query": query, "using": SPARSE})
+        assert answer.status_code == 400
+    assert http.post(f"{filled}/points/query", json={"query": document("red"), "using": DENSE}).status_code == 400
+
+
+def test_groups_may_be_of_numbers_that_no_filter_can_name(http: httpx.Client, filled: str) -> None:
+    point = {"id": 200, "vector": {DENSE: [9.0] * DIMENSION}, "payload": {"n": 2**64 - 1}}
+    http.put(f"{filled}/points?wait=true", json={"points": [point]}).raise_for_status()
+    two = {"must": {"has_id": [1, 200]}}
+    asked = {"query": ONES, "using": DENSE, "group_by": "n", "limit": 1, "group_size": 2, "filter": two}
+    groups = http.post(f"{filled}/points/query/groups", json=asked).json()["result"]["groups"]
+    assert [(group["id"], [hit["id"] for hit in group["hits"]]) for group in groups] == [(2**64 - 1, [200])]
 
 
 def test_a_batch_answers_each_search_in_order(http: httpx.Client, filled: str) -> None:
