@@ -21,6 +21,7 @@ import qdrant_edge as edge
 from rag_pipeline.embedded.qdrant.answers import collection_description, records, scored_points
 from rag_pipeline.embedded.qdrant.engine_config import creates_vector, engine_config
 from rag_pipeline.embedded.qdrant.filters import filter_or_none
+from rag_pipeline.embedded.qdrant.indexes import index_kinds
 from rag_pipeline.embedded.qdrant.problems import (
     NotFoundError,
     RestError,
@@ -31,6 +32,7 @@ from rag_pipeline.embedded.qdrant.queries import QueryReader
 from rag_pipeline.embedded.qdrant.reading import JsonObject, boolean, integer, picked, required
 from rag_pipeline.embedded.qdrant.schema import CollectionSchema
 from rag_pipeline.embedded.qdrant.selectors import order_by, with_payload, with_vector
+from rag_pipeline.embedded.qdrant.strict import Rate, StrictMode
 from rag_pipeline.embedded.qdrant.updates import BATCH_POINTS, SelectionUpdate, Update
 from rag_pipeline.embedded.qdrant.vectors import point_id, point_ids
 
@@ -69,6 +71,8 @@ class Collection:
         self.name = name
         self.schema = schema
         self.writing = asyncio.Lock()
+        self.reads = Rate()
+        self.writes = Rate()
         self._operation_ids = count()
         self._is_dirty = False
 
@@ -141,6 +145,13 @@ class Collection:
         with engine_errors_translated():
             self._shard.update(operation)
         return next(self._operation_ids)
+
+    def strict_mode(self) -> StrictMode | None:
+        """Its limits, when it is in strict mode."""
+        limits = self.schema.strict_mode
+        if limits is None:
+            return None
+        return StrictMode(limits, self.schema, index_kinds(self._shard.info().payload_schema))
 
     def configure(self, schema: CollectionSchema) -> None:
         """The collection has the vectors of `schema`, on the disk. The caller holds `writing` and flushed before.

@@ -18,6 +18,7 @@ from rag_pipeline.embedded.qdrant.reading import (
     fields,
     integer,
     number,
+    picked,
     required,
     string,
 )
@@ -115,7 +116,6 @@ class QueryReader:
     def _params(self, given: JsonObject) -> edge.SearchParams | None:
         if "params" not in given:
             return None
-        # Without quantized vectors, how to treat them changes nothing.
         params = fields(given["params"], of="params", allowed=("hnsw_ef", "exact", "quantization", "indexed_only"))
         if boolean(params.get("indexed_only", False), of="indexed_only"):
             raise UnsupportedError("`indexed_only`: points are searched without an index")
@@ -123,7 +123,17 @@ class QueryReader:
         return edge.SearchParams(
             hnsw_ef=None if ef is None else min(integer(ef, of="hnsw_ef"), max(1, self.points_count)),
             exact=boolean(params.get("exact", False), of="exact"),
+            quantization=_quantization(params["quantization"]) if "quantization" in params else None,
         )
+
+
+def _quantization(value: object) -> edge.QuantizationSearchParams:
+    given = picked(value, of="quantization", keys=("ignore", "rescore", "oversampling"))
+    return edge.QuantizationSearchParams(
+        ignore=boolean(given.get("ignore", False), of="ignore"),
+        rescore=boolean(given["rescore"], of="rescore") if "rescore" in given else None,
+        oversampling=number(given["oversampling"], of="oversampling", least=1.0) if "oversampling" in given else None,
+    )
 
 
 def _special_query(value: object) -> ScoringQueryType:

@@ -16,7 +16,7 @@ from rag_pipeline.embedded.qdrant.problems import NotFoundError, WrongInputError
 from rag_pipeline.embedded.qdrant.queries import read_batch
 from rag_pipeline.embedded.qdrant.reading import parsed
 from rag_pipeline.embedded.qdrant.replies import answering
-from rag_pipeline.embedded.qdrant.updates import Update, read_update, read_updates
+from rag_pipeline.embedded.qdrant.updates import Update, operands, read_update, read_updates
 from rag_pipeline.embedded.qdrant.workplace import workplace_of
 
 _MAX_POINTS_ON_LOOP = 128
@@ -32,6 +32,9 @@ async def query_points_batch(request: Request) -> object:
     place = workplace_of(request)
     collection = place.collection_of(request)
     queries = read_batch(await place.json_of(request))
+    if strict := collection.strict_mode():
+        strict.check_searches(len(queries))
+    place.check_read(request, collection, queries)
     return await asyncio.to_thread(lambda: [collection.query(query) for query in queries])
 
 
@@ -63,12 +66,14 @@ async def get_point(request: Request) -> object:
 async def batch_update(request: Request) -> object:
     """`POST /collections/{name}/points/batch`: one result per operation."""
     place = workplace_of(request)
-    body = await place.raw_body_of(request)
+    raw = await place.raw_body_of(request)
     done: list[Update] = []
 
     def write(collection: Collection) -> int:
+        body = parsed(raw)
+        place.check_updates(request, collection, list(operands(body)))
         with engine_errors_translated():
-            done.extend(read_updates(parsed(body), collection.schema))
+            done.extend(read_updates(body, collection.schema))
         return collection.apply(done)
 
     result = await place.written(request, write)
@@ -80,11 +85,13 @@ def updating(kind: str) -> Callable[[Request], Awaitable[object]]:
 
     async def update(request: Request) -> object:
         place = workplace_of(request)
-        body = await place.raw_body_of(request)
+        raw = await place.raw_body_of(request)
 
         def write(collection: Collection) -> int:
+            body = parsed(raw)
+            place.check_updates(request, collection, [body])
             with engine_errors_translated():
-                read = read_update(kind, parsed(body), collection.schema)
+                read = read_update(kind, body, collection.schema)
             return collection.apply([read])
 
         return await place.written(request, write)
@@ -96,6 +103,7 @@ async def _read(request: Request, read: Callable[[Collection, object], object]) 
     place = workplace_of(request)
     collection = place.collection_of(request)
     body = await place.json_of(request)
+    place.check_read(request, collection, [body])
     if _wanted_points(body) <= _MAX_POINTS_ON_LOOP:
         return read(collection, body)
     return await asyncio.to_thread(read, collection, body)

@@ -1,7 +1,7 @@
 """What every route works with: the storage, its locks, and how long work leaves the event loop."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import cast
 
@@ -39,6 +39,29 @@ class Workplace:
         """The collection that the request's path names, by its name or an alias."""
         return self.storage.collection(request.path_params["name"])
 
+    def check_read(self, request: Request, collection: Collection, bodies: Sequence[object]) -> None:
+        """Nothing, when the strict mode of the collection allows these reads."""
+        strict = collection.strict_mode()
+        if strict is None:
+            return
+        if limit := strict.limits.get("read_rate_limit"):
+            collection.reads.take(len(bodies), limit=cast("int", limit), what="Read")
+        strict.check_timeout(_timeout_s(request))
+        for body in bodies:
+            strict.check_read(body)
+
+    def check_updates(self, request: Request, collection: Collection, bodies: Sequence[object]) -> None:
+        """Nothing, when the strict mode of the collection allows these updates."""
+        strict = collection.strict_mode()
+        if strict is None:
+            return
+        if limit := strict.limits.get("write_rate_limit"):
+            collection.writes.take(len(bodies), limit=cast("int", limit), what="Write")
+        strict.check_timeout(_timeout_s(request))
+        points_count = collection.points_count()
+        for body in bodies:
+            strict.check_update(body, points_count=points_count)
+
     async def written(self, request: Request, write: Callable[[Collection], int]) -> JsonObject:
         """An `UpdateResult`: `write` was run in a thread, alone on its collection, and returned the operation's number.
 
@@ -62,6 +85,11 @@ class Workplace:
             return collection.apply([])
 
         return await self.written(request, write)
+
+
+def _timeout_s(request: Request) -> int | None:
+    spelled = request.query_params.get("timeout")
+    return None if spelled is None else int(spelled)
 
 
 def workplace_of(request: Request) -> Workplace:
