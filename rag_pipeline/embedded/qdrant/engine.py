@@ -13,7 +13,7 @@ import asyncio
 import json
 import logging
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
@@ -28,6 +28,7 @@ from rag_pipeline.embedded.qdrant.engine_config import creates_vector, engine_co
 from rag_pipeline.embedded.qdrant.examples import Others
 from rag_pipeline.embedded.qdrant.filters import filter_or_none
 from rag_pipeline.embedded.qdrant.grouping import GroupReader
+from rag_pipeline.embedded.qdrant.indexes import index_kinds
 from rag_pipeline.embedded.qdrant.intent import Intent
 from rag_pipeline.embedded.qdrant.journal import Journal
 from rag_pipeline.embedded.qdrant.layout import intent_file
@@ -43,7 +44,16 @@ from rag_pipeline.embedded.qdrant.queries import QueryReader
 from rag_pipeline.embedded.qdrant.reading import JsonObject, boolean, integer, known, parsed, path, picked, required
 from rag_pipeline.embedded.qdrant.schema import CollectionSchema
 from rag_pipeline.embedded.qdrant.selectors import order_by, with_payload, with_vector
-from rag_pipeline.embedded.qdrant.updates import BATCH_POINTS, PointsUpdate, SelectionUpdate, Update, read_request
+from rag_pipeline.embedded.qdrant.strict import Rate, StrictMode
+from rag_pipeline.embedded.qdrant.updates import (
+    BATCH,
+    BATCH_POINTS,
+    PointsUpdate,
+    SelectionUpdate,
+    Update,
+    operands,
+    read_request,
+)
 from rag_pipeline.embedded.qdrant.upkeep import Upkeep
 from rag_pipeline.embedded.qdrant.vectors import point_id, point_ids
 
@@ -97,6 +107,8 @@ class Collection:
         self.upkeep = Upkeep()
         self.schema = schema
         self.writing = asyncio.Lock()
+        self.reads = Rate()
+        self.writes = Rate()
         self._operation_ids = count()
         self._flushing = threading.Lock()
         self._is_dirty = False
@@ -180,6 +192,13 @@ class Collection:
             )
             return {"hits": [{"value": hit.value, "count": hit.count} for hit in self._shard.facet(request).hits]}
 
+    def strict_mode(self) -> StrictMode | None:
+        """Its limits, when it is in strict mode."""
+        limits = self.schema.strict_mode
+        if limits is None:
+            return None
+        return StrictMode(limits, self.schema, index_kinds(self._shard.info().payload_schema))
+
     def configure(self, schema: CollectionSchema) -> None:
         """The collection has the vectors of `schema`, on the disk. The caller holds `writing` and flushed before.
 
@@ -213,7 +232,7 @@ class Collection:
         with engine_errors_translated():
             return [identity for page in self._matching(edge.Filter()) for identity in page]
 
-    def update(self, kind: str, body: bytes) -> tuple[int, int]:
+    def update(self, kind: str, body: bytes, *, check: Callable[[Sequence[object]], None]) -> tuple[int, int]:
         """The number of the last operation and how many updates there were, all applied in order.
 
         The caller holds `writing`. What takes the engine several operations is whole after a crash too (`intent`).
@@ -221,9 +240,12 @@ class Collection:
         Args:
             kind: of the request, see `updates.read_request`.
             body: the request's, not read yet.
+            check: raises when the bodies of the updates may not be applied.
         """
         with engine_errors_translated():
-            updates = read_request(kind, parsed(body), self.schema)
+            given = parsed(body)
+            check(list(operands(given)) if kind == BATCH else [given])
+            updates = read_request(kind, given, self.schema)
             if len(updates) == 1 and updates[0].is_one_operation:
                 self._apply(updates, body_bytes=len(body))
             else:

@@ -79,6 +79,11 @@ def delete_index(field: str) -> edge.UpdateOperation:
     return edge.UpdateOperation.delete_field_index(path(field, of="field name"))
 
 
+def index_kinds(indexes: Mapping[str, PayloadIndexInfo]) -> dict[str, str]:
+    """The kind of each field's index, in the words of the REST API."""
+    return {field: _NAMES[str(index.data_type)] for field, index in indexes.items()}
+
+
 def index_as_object(index: PayloadIndexInfo) -> JsonObject:
     """A `PayloadIndexInfo` of the REST API."""
     kind = _NAMES[str(index.data_type)]

@@ -1,18 +1,19 @@
 """Routes of collections, aliases and payload indexes."""
 
 import asyncio
+from typing import cast
 
-from qdrant_edge import UpdateOperation
 from starlette.requests import Request
 from starlette.routing import Route
 
 from rag_pipeline.embedded.qdrant.changes import changed, with_vector_name, without_vector_name
+from rag_pipeline.embedded.qdrant.engine import Collection
 from rag_pipeline.embedded.qdrant.indexes import delete_index, read_create_index
 from rag_pipeline.embedded.qdrant.problems import engine_errors_translated
 from rag_pipeline.embedded.qdrant.reading import JsonObject
 from rag_pipeline.embedded.qdrant.replies import answering
 from rag_pipeline.embedded.qdrant.schema import read_create
-from rag_pipeline.embedded.qdrant.workplace import Workplace, workplace_of
+from rag_pipeline.embedded.qdrant.workplace import workplace_of
 
 
 async def list_collections(request: Request) -> object:
@@ -100,20 +101,23 @@ async def list_collection_aliases(request: Request) -> object:
 async def create_index(request: Request) -> object:
     """`PUT /collections/{name}/index`."""
     place = workplace_of(request)
+    body = await place.json_of(request)
     with engine_errors_translated():
-        operation = read_create_index(await place.json_of(request))
-    return await _change_index(request, place, operation)
+        operation = read_create_index(body)
+
+    def write(collection: Collection) -> int:
+        if strict := collection.strict_mode():
+            strict.check_new_index(cast("JsonObject", body)["field_name"])
+        return collection.apply_operation(operation)
+
+    return await place.written(request, write)
 
 
 async def drop_index(request: Request) -> object:
     """`DELETE /collections/{name}/index/{field}`."""
     with engine_errors_translated():
         operation = delete_index(request.path_params["field"])
-    return await _change_index(request, workplace_of(request), operation)
-
-
-async def _change_index(request: Request, place: Workplace, operation: UpdateOperation) -> JsonObject:
-    return await place.written(request, lambda collection: collection.apply_operation(operation))
+    return await workplace_of(request).written(request, lambda collection: collection.apply_operation(operation))
 
 
 ROUTES = [

@@ -1,6 +1,7 @@
 """Routes of points, but for queries (`routes_queries`): reads run where `workplace` says, writes in a thread."""
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 
 from starlette.requests import Request
 from starlette.routing import Route
@@ -61,7 +62,8 @@ async def _updated(request: Request, kind: str) -> tuple[JsonObject, int]:
     counts: list[int] = []
 
     def write(collection: Collection) -> int:
-        number, count = collection.update(kind, body)
+        check = partial(place.check_updates, request, collection)
+        number, count = collection.update(kind, body, check=check)
         counts.append(count)
         return number
 

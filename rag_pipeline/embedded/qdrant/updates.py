@@ -6,7 +6,7 @@ it would refuse may reach it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, cast
@@ -100,6 +100,13 @@ def _read_updates(body: object, schema: CollectionSchema) -> list[Update]:
     given = picked(body, of="a batch update", keys=("operations",))
     operations = array(required(given, "operations", of="a batch update"), of="operations")
     return [_read_operation(operation, schema) for operation in operations]
+
+
+def operands(body: object) -> Iterator[object]:
+    """What each operation of `points/batch` is applied to, unchecked."""
+    operations = body.get("operations") if isinstance(body, dict) else None
+    for operation in operations if isinstance(operations, list) else ():
+        yield from operation.values() if isinstance(operation, dict) else ()
 
 
 def _read_operation(value: object, schema: CollectionSchema) -> Update:

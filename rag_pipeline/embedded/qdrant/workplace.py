@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import ParamSpec, TypeVar, cast
 
@@ -64,14 +64,41 @@ class Workplace:
 
     async def question_of(self, request: Request, collection: Collection) -> object:
         """The body of a read of `collection`, its slices turned into the ids that are in them."""
-        body = await self.raw_body_of(request)
-        if SPELLED not in body:
-            return parsed(body)
-        return await asyncio.to_thread(lambda: without_slices(parsed(body), collection.ids))
+        raw = await self.raw_body_of(request)
+        body = parsed(raw)
+        searches = body.get("searches") if isinstance(body, dict) else None
+        self.check_read(request, collection, searches if isinstance(searches, list) else [body])
+        if SPELLED not in raw:
+            return body
+        return await asyncio.to_thread(without_slices, body, collection.ids)
 
     def collection_of(self, request: Request) -> Collection:
         """The collection that the request's path names, by its name or an alias."""
         return self.storage.collection(request.path_params["name"])
+
+    def check_read(self, request: Request, collection: Collection, bodies: Sequence[object]) -> None:
+        """Nothing, when the strict mode of the collection allows these reads."""
+        strict = collection.strict_mode()
+        if strict is None:
+            return
+        if limit := strict.limits.get("read_rate_limit"):
+            collection.reads.take(len(bodies), limit=cast("int", limit), what="Read")
+        strict.check_timeout(_timeout_s(request))
+        strict.check_searches(len(bodies))
+        for body in bodies:
+            strict.check_read(body)
+
+    def check_updates(self, request: Request, collection: Collection, bodies: Sequence[object]) -> None:
+        """Nothing, when the strict mode of the collection allows these updates."""
+        strict = collection.strict_mode()
+        if strict is None:
+            return
+        if limit := strict.limits.get("write_rate_limit"):
+            collection.writes.take(len(bodies), limit=cast("int", limit), what="Write")
+        strict.check_timeout(_timeout_s(request))
+        points_count = collection.points_count()
+        for body in bodies:
+            strict.check_update(body, points_count=points_count)
 
     async def written(self, request: Request, write: Callable[[Collection], int]) -> JsonObject:
         """An `UpdateResult`: `write` was run in a thread, alone on its collection, and returned the operation's number.
@@ -94,6 +121,11 @@ class Workplace:
             return collection.next_operation()
 
         return await self.written(request, write)
+
+
+def _timeout_s(request: Request) -> int | None:
+    spelled = request.query_params.get("timeout")
+    return None if spelled is None else int(spelled)
 
 
 def workplace_of(request: Request) -> Workplace:

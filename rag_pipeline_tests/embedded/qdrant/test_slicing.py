@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rag_pipeline.embedded.qdrant import slicing
-from rag_pipeline.embedded.qdrant.reading import MalformedJsonError, parsed
+from rag_pipeline.embedded.qdrant.problems import FormatError
+from rag_pipeline.embedded.qdrant.reading import parsed
 
 TRICKY = st.sampled_from(["},{", '"},{"', "\\", '\\"},{', "]}", "[{", '"points"', "é", ""])
 VALUES = st.recursive(
@@ -33,7 +34,7 @@ def test_slices_give_what_the_whole_gives(points: list[object], more: dict[str, 
 def test_what_is_no_json_stays_none(ending: bytes) -> None:
     body = b'{"points":[' + b",".join([b'{"id":1}'] * 100_000) + ending
     assert slicing.read_in_slices(body) is None
-    with pytest.raises(MalformedJsonError):
+    with pytest.raises(FormatError):
         parsed(body)
 
 

@@ -6,19 +6,19 @@ import httpx
 import pytest
 from qdrant_edge import UpdateOperation
 
-from rag_pipeline.embedded.qdrant import generations
+from rag_pipeline.embedded.qdrant import layout
 from rag_pipeline.embedded.qdrant.journal import Journal
 from rag_pipeline_tests.embedded.qdrant.optimising import Writer, make, stored
 from rag_pipeline_tests.embedded.qdrant.server import ServerProcess
 
 
-def test_only_the_named_generation_is_left(tmp_path: Path) -> None:
+def test_only_the_named_shard_is_left(tmp_path: Path) -> None:
     for name in ("shard", "shard-3", "shard-4", "shards", "shard-x", "shard-03"):
         (tmp_path / name / "segments").mkdir(parents=True)
     (tmp_path / ".current.1f").write_text("shard-4")
-    generations.make_current(tmp_path / "shard-3")
-    assert generations.next_shard(tmp_path) == tmp_path / "shard-5"
-    generations.remove_others(tmp_path)
+    layout.make_current(tmp_path / "shard-3")
+    assert layout.next_shard(tmp_path) == tmp_path / "shard-5"
+    layout.remove_other_shards(tmp_path)
     left = {path.name for path in tmp_path.iterdir()}
     assert left == {"current", "shard-3", "shards", "shard-x", "shard-03"}
 
@@ -26,14 +26,14 @@ def test_only_the_named_generation_is_left(tmp_path: Path) -> None:
 def test_without_a_name_it_is_the_first(tmp_path: Path) -> None:
     for name in ("shard", "shard-1"):
         (tmp_path / name).mkdir()
-    generations.remove_others(tmp_path)
+    layout.remove_other_shards(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["shard"]
 
 
 def test_nothing_is_deleted_while_the_named_one_is_not_there(tmp_path: Path) -> None:
     (tmp_path / "shard").mkdir()
     (tmp_path / "current").write_text("shard-7\n")
-    generations.remove_others(tmp_path)
+    layout.remove_other_shards(tmp_path)
     assert (tmp_path / "shard").is_dir()
 
 
@@ -41,8 +41,8 @@ def test_nothing_is_deleted_while_the_named_one_is_not_there(tmp_path: Path) -> 
 def test_a_name_that_is_none_deletes_nothing(tmp_path: Path, content: str) -> None:
     (tmp_path / "shard").mkdir()
     (tmp_path / "current").write_text(content)
-    with pytest.raises(ValueError, match="should name a generation"):
-        generations.remove_others(tmp_path)
+    with pytest.raises(ValueError, match="should name a shard"):
+        layout.remove_other_shards(tmp_path)
     assert (tmp_path / "shard").is_dir()
 
 
