@@ -57,7 +57,6 @@ def _measure(http: httpx.Client, given: argparse.Namespace) -> None:
     _create(http, optimization_threads=None)
     _load(str(http.base_url), given.batch_points, 0, given.points // given.batch_points, None)
     begun = time.perf_counter()
-    _wait_until_yellow(http)
     _report("no loader, being optimised", *_searches(http, until=lambda: _status(http) == "green"))
     print(f"optimised after {time.perf_counter() - begun:.0f} s")
     _report("no loader, optimised", *_searches(http, until=_after(3)))
@@ -110,11 +109,6 @@ def _create(http: httpx.Client, *, optimization_threads: int | None) -> None:
     optimizers = {"max_optimization_threads": optimization_threads}
     body = {"vectors": {"size": DIMENSION, "distance": "Cosine"}, "optimizers_config": optimizers}
     http.put(f"/collections/{_NAME}", json=body).raise_for_status()
-
-
-def _wait_until_yellow(http: httpx.Client) -> None:
-    while _status(http) != "yellow":
-        time.sleep(0.05)
 
 
 def _status(http: httpx.Client) -> str:

@@ -9,8 +9,9 @@ Where things are:
     - `app`, `routes_*`, `guard`, `replies`: HTTP: routing, who may ask, envelopes.
     - `storage`, `aliases`, `files`, `names`: what is on disk and who owns it.
     - `layout`: where the parts of a collection lie in its folder.
-    - `engine`: one collection over one `EdgeShard`. `intent`: the write under way. `backlog`, `upkeep`, `optimiser`,
-      `optimise_child`, `copying`, `journal`: a better ordered copy takes its place.
+    - `engine`: one collection over one `EdgeShard`. `intent`: its write under way.
+    - `optimiser`, `upkeep`, `backlog`, `journal`, `copying`, `optimise_child`: collections put in order in the
+      background, by a child process on a copy, and why that loses nothing.
     - `snapshots`, `unpacking`, `sparse`: a snapshot as a file. `shelf`: where they lie. `backup`, `snapshot_child`,
       `uploads`: collections to snapshots and back.
     - `schema`, `vectors`, `updates`: REST JSON of writes in, engine objects out.
@@ -20,7 +21,7 @@ Where things are:
     - `filters`, `geo`, `slices`, `selectors`: likewise, what is filtered and returned; `indexes`, `text_indexes`.
     - `answers`: engine objects in, REST JSON out.
     - `problems`: what a request may fail with, in Qdrant's own words and codes.
-    - `reading`: typed reading of JSON.
+    - `reading`, `slicing`: typed reading of JSON; of big bodies in slices.
 Not here: starting and restarting this process (`rag_pipeline.embedded.supervisor`), and what the points mean
 (`rag_pipeline.vectors`).
 
@@ -28,7 +29,9 @@ Supported:
     - `GET /`, `/healthz`, `/livez`, `/readyz`.
     - Collections: create, get, list, exists, delete. Named and unnamed dense float32 vectors (Cosine, Dot, Euclid,
       Manhattan), named sparse vectors with or without the IDF modifier. HNSW and optimizer settings are kept and
-      answered; vectors are scanned exactly.
+      answered. A collection past `indexing_threshold` (KB of vectors) or `deleted_threshold` is optimised in the
+      background: HNSW from then on, newer points scanned. `max_optimization_threads: 0` or `indexing_threshold: 0`
+      turn that off. `status` is yellow until it is done, grey when it failed and waits for another attempt.
     - Aliases: create, delete, rename, all operations of a request or none; lists. Every point endpoint resolves them.
     - Points: upsert (list and batch form, `update_mode`, `update_filter`), delete, retrieve, scroll with `order_by`,
       count, `points/batch`, payload set, overwrite, delete and clear, vectors update and delete.
@@ -62,5 +65,10 @@ Limits:
     - A snapshot is made or recovered one at a time. Writers of its collection wait while files are copied, searches do
       not. That of a storage has each collection at its own moment.
     - A float in a payload may come back one unit in the last place off: the engine's JSON reader, as in Qdrant itself.
-    - Creating a payload index on a filled collection, and an exact scan of a large one, hold the whole server.
+    - Creating a payload index on a filled collection holds the whole server: 0.3 to 0.5 s at 100,000 points, and once
+      more if an optimisation goes on. So does an exact scan, 6 ms there, and an optimised shard taking over, 0.12 s.
+    - Optimising takes about three times the collection's size of free disk for a while, all processors but one, and
+      memory for what is written meanwhile: at most 256 MiB of request bodies. A collection that never rests and takes
+      more than that during one optimisation (about a minute at 100,000 points) stays as it is.
+    - Upserts in the form of columns (`batch`) are read in one piece: 32 MB hold the server for 0.1 s.
 """

@@ -1,7 +1,6 @@
 """Endpoints about the server: metrics that Prometheus can read, telemetry, health, and a cluster that it is not."""
 
 import re
-from typing import Any
 
 import httpx
 import pytest
@@ -107,7 +106,7 @@ def test_telemetry_is_as_the_client_reads_it(http: httpx.Client, collection: str
         ("/issues", dict[str, list[object]]),
     ],
 )
-def test_each_answer_is_as_the_client_reads_it(http: httpx.Client, collection: str, path: str, model: Any) -> None:
+def test_each_answer_is_as_the_client_reads_it(http: httpx.Client, collection: str, path: str, model: type) -> None:
     answer = http.get(path.format(collection))
     assert answer.status_code == 200
     assert answer.json()["status"] == "ok"
