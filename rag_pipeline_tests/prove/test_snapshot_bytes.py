@@ -12,6 +12,8 @@ from rag_pipeline_tests.embedded.qdrant.server import ServerProcess, running_qdr
 from rag_pipeline_tests.embedded.qdrant.test_snapshot_crashes import client_of, filled, until_it_dies
 
 _ROUNDS = 30
+_LONGEST_S = 8.0
+"""Some recoveries long: on a busy machine all kills within 2.5 s came before the first one ended."""
 
 
 @pytest.mark.prove
@@ -65,7 +67,7 @@ def test_kills_at_random_moments_of_recoveries_leave_the_old_or_the_new(
     for _ in range(_ROUNDS):
         with ServerProcess(folder) as server, closing(client_of(server.url)) as client:
             counts.append(client.count("one").count)
-            until_it_dies(server, recover_each, after_s=chance.uniform(0.1, 2.5))
+            until_it_dies(server, recover_each, after_s=chance.uniform(0.1, _LONGEST_S))
     assert set(counts) <= {10, 20}
     assert [path for path in (folder / "snapshots").rglob("*.snapshot") if not verify(path)] == []
     with capsys.disabled():
