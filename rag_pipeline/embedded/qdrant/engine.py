@@ -131,13 +131,15 @@ class Collection:
             return {"points": scored_points(self._shard.query(reader.request(body)))}
 
     def apply(self, updates: Sequence[Update]) -> int:
-        """The number of the last operation, all `updates` applied in order. The caller holds `writing`."""
+        """The number of the last of `updates`, all applied in order, numbered in a row. The caller holds `writing`."""
         self._is_dirty = True
+        number = next(self._operation_ids)
         with engine_errors_translated():
-            for update in updates:
+            for index, update in enumerate(updates):
+                number = next(self._operation_ids) if index else number
                 for operation in self._operations(update):
                     self._shard.update(operation)
-        return next(self._operation_ids)
+        return number
 
     def apply_operation(self, operation: edge.UpdateOperation) -> int:
         """The number of the operation, applied: payload indexes. The caller holds `writing`."""

@@ -7,6 +7,7 @@ into JSON is Python, which gives way to others.
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from typing import cast
 
 from starlette.requests import Request
 from starlette.routing import Route
@@ -76,8 +77,9 @@ async def batch_update(request: Request) -> object:
             done.extend(read_updates(body, collection.schema))
         return collection.apply(done)
 
-    result = await place.written(request, write)
-    return [result] * len(done)
+    last = await place.written(request, write)
+    first_number = cast("int", last["operation_id"]) - len(done) + 1
+    return [{**last, "operation_id": first_number + index} for index in range(len(done))]
 
 
 def updating(kind: str) -> Callable[[Request], Awaitable[object]]:

@@ -9,10 +9,12 @@ from starlette.requests import Request
 
 from rag_pipeline.embedded.qdrant.engine import Collection
 from rag_pipeline.embedded.qdrant.guard import body_of
-from rag_pipeline.embedded.qdrant.problems import collection_missing
+from rag_pipeline.embedded.qdrant.problems import ContentTypeError, collection_missing
 from rag_pipeline.embedded.qdrant.reading import JsonObject, parsed
 from rag_pipeline.embedded.qdrant.schema import CollectionSchema
 from rag_pipeline.embedded.qdrant.storage import Storage
+
+_JSON = "application/json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +30,15 @@ class Workplace:
     structure: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def raw_body_of(self, request: Request) -> bytes:
-        """The request's body, not read yet."""
+        """The request's body, not read yet.
+
+        Raises:
+            ContentTypeError: it is said to be something else than JSON. Qdrant wants it said, too; here it may be left
+                out.
+        """
+        kind = request.headers.get("content-type", _JSON).partition(";")[0].strip().lower()
+        if kind != _JSON and not kind.endswith("+json"):
+            raise ContentTypeError
         return await body_of(request, max_bytes=self.max_body_bytes)
 
     async def json_of(self, request: Request) -> object:

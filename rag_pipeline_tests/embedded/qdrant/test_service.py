@@ -103,14 +103,14 @@ def test_telemetry_is_as_the_client_reads_it(http: httpx.Client, collection: str
         ("/collections/{}/aliases", models.CollectionsAliasesResponse),
         ("/aliases", models.CollectionsAliasesResponse),
         ("/collections", models.CollectionsResponse),
-        ("/issues", dict[str, list[object]]),
+        ("/issues", dict),
     ],
 )
-def test_each_answer_is_as_the_client_reads_it(http: httpx.Client, collection: str, path: str, model: object) -> None:
+def test_each_answer_is_as_the_client_reads_it(http: httpx.Client, collection: str, path: str, model: type) -> None:
     answer = http.get(path.format(collection))
     assert answer.status_code == 200
     assert answer.json()["status"] == "ok"
-    assert TypeAdapter[object](model).validate_python(answer.json()["result"])
+    assert TypeAdapter(model).validate_python(answer.json()["result"])
 
 
 def test_a_collection_is_one_local_shard(http: httpx.Client, collection: str) -> None:
