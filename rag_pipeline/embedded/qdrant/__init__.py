@@ -14,11 +14,14 @@ Where things are:
       background, by a child process on a copy, and why that loses nothing.
     - `snapshots`, `unpacking`, `sparse`: a snapshot as a file. `shelf`: where they lie. `backup`, `snapshot_child`,
       `uploads`: collections to snapshots and back.
-    - `schema`, `vectors`, `updates`: REST JSON of writes in, engine objects out.
+    - `schema`, `params`, `changes`, `engine_config`: a collection's configuration, its changes, the engine's form.
+    - `vectors`, `updates`: REST JSON of writes in, engine objects out.
     - `queries`, `query_kinds`, `examples`, `formulas`, `search_params`: queries, likewise; `grouping`, `payload_paths`
       and `matrix` make groups and matrices of several.
     - `bm25`: texts as sparse vectors.
     - `filters`, `geo`, `slices`, `selectors`: likewise, what is filtered and returned; `indexes`, `text_indexes`.
+    - `strict`, `query_parameters`: what a request may ask for.
+    - `statistics`, `metrics`, `telemetry`: what the server tells about itself.
     - `answers`: engine objects in, REST JSON out.
     - `problems`: what a request may fail with, in Qdrant's own words and codes.
     - `reading`, `slicing`: typed reading of JSON; of big bodies in slices.
@@ -26,12 +29,17 @@ Not here: starting and restarting this process (`rag_pipeline.embedded.superviso
 (`rag_pipeline.vectors`).
 
 Supported:
-    - `GET /`, `/healthz`, `/livez`, `/readyz`.
-    - Collections: create, get, list, exists, delete. Named and unnamed dense float32 vectors (Cosine, Dot, Euclid,
-      Manhattan), named sparse vectors with or without the IDF modifier. HNSW and optimizer settings are kept and
-      answered. A collection past `indexing_threshold` (KB of vectors) or `deleted_threshold` is optimised in the
+    - `GET /`, `/healthz`, `/livez`, `/readyz`, `/metrics`, `/telemetry`, `/issues`, `/quotas` (read), `/cluster`; of a
+      collection `/cluster`, `/shards`, `/optimizations`. What only a cluster can do is refused as a single Qdrant does.
+    - Collections: create, get, list, exists, delete, `PATCH`; vector names created and dropped on a live collection.
+      Named and unnamed dense vectors and multivectors of every datatype, sparse vectors with or without the IDF
+      modifier, collections without vectors; quantization of every kind, for the collection or a vector. HNSW, optimizer
+      and log settings, placement, numbers of shards and replicas and metadata are kept and answered; a change reaches
+      the engine when the collection is opened the next time. Not changeable: the modifier of an existing sparse vector.
+    - Optimisation: A collection past `indexing_threshold` (KB of vectors) or `deleted_threshold` is optimised in the
       background: HNSW from then on, newer points scanned. `max_optimization_threads: 0` or `indexing_threshold: 0`
       turn that off. `status` is yellow until it is done, grey when it failed and waits for another attempt.
+    - Strict mode, but for the limits of payload size and memory, which are only kept.
     - Aliases: create, delete, rename, all operations of a request or none; lists. Every point endpoint resolves them.
     - Points: upsert (list and batch form, `update_mode`, `update_filter`), delete, retrieve, scroll with `order_by`,
       count, `points/batch`, payload set, overwrite, delete and clear, vectors update and delete.
@@ -44,8 +52,8 @@ Supported:
       substring), range of numbers and dates, geo circles, boxes and polygons, values_count, is_empty, is_null, has_id,
       has_vector; slices of the id space in reads (each costs a walk over all ids; they are not those of a server).
     - Payload indexes of all kinds with all parameters.
-    - Fields that Qdrant does not know are ignored in reads and filters, as Qdrant ignores them; a clause or condition
-      that is none is refused.
+    - Unknown fields are ignored, `timeout`, `ordering`, `consistency` and `wait` checked, as Qdrant does. A clause or
+      condition of a filter that is none is refused.
     - Snapshots of a collection, of its shard 0, of the storage: create, list, download, delete; recover from a name or
       `file://` path in the snapshots folder, and by upload, also where there is no such collection. `wait=false` is
       answered 202. Only snapshots of the embedded Qdrant; no URL is fetched.
@@ -55,8 +63,10 @@ Limits:
     - One process owns a folder (`flock`). Writes of one collection run one after another, reads between their batches.
     - An acknowledged write survives `kill -9` at once and a power cut after at most 5 s: until the next flush the
       engine's log is only in the page cache.
-    - A payload nests at most 64 levels and a filter 32; a request body is at most 32 MB; names of collections are
-      ASCII letters, digits, `_`, `.`, `-`.
+    - A payload nests at most 64 levels and a filter 32; a request body is at most 32 MB; a collection's name is at
+      most 255 bytes, printable and without path characters.
+    - An upsert to a collection with quantized vectors is searched through them at once, as in Qdrant: ask for `rescore`
+      with `oversampling`, or `exact`, where the best few must be right.
     - Groups are complete: each non-full group is asked for alone, where Qdrant stops after some rounds. Groups of a
       fusion or formula come from its prefetches, widened by the group size as in Qdrant.
     - A field condition of several kinds means any of them, with an index or without; in Qdrant it depends on the index.

@@ -250,7 +250,8 @@ class Collection:
                 self._apply(updates, body_bytes=len(body))
             else:
                 self._apply_as_one(kind, body, updates, ended=0)
-        return self.next_operation(), len(updates)
+        numbers = [self.next_operation() for _ in updates] or [self.next_operation()]
+        return numbers[-1], len(updates)
 
     def finish_unfinished(self) -> None:
         """What a killed server had begun to write is written. Before anyone else uses the collection."""

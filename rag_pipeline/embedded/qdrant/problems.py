@@ -34,6 +34,15 @@ class FormatError(RestError):
         super().__init__(f"Format error in JSON body: {what}")
 
 
+class ContentTypeError(RestError):
+    """The body is said not to be JSON."""
+
+    status = 400
+
+    def __init__(self) -> None:
+        super().__init__("Content type error")
+
+
 class BadRequestError(RestError):
     """More than the collection's strict mode allows."""
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from functools import partial
+from typing import cast
 
 from starlette.requests import Request
 from starlette.routing import Route
@@ -41,8 +42,9 @@ async def get_point(request: Request) -> object:
 
 async def batch_update(request: Request) -> object:
     """`POST /collections/{name}/points/batch`: one result per operation."""
-    result, count = await _updated(request, BATCH)
-    return [result] * count
+    last, count = await _updated(request, BATCH)
+    first_number = cast("int", last["operation_id"]) - count + 1
+    return [{**last, "operation_id": first_number + index} for index in range(count)]
 
 
 def updating(kind: str) -> Callable[[Request], Awaitable[object]]:

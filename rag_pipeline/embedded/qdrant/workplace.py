@@ -10,7 +10,7 @@ from starlette.requests import Request
 
 from rag_pipeline.embedded.qdrant.engine import Collection
 from rag_pipeline.embedded.qdrant.guard import body_of
-from rag_pipeline.embedded.qdrant.problems import FormatError, RestError
+from rag_pipeline.embedded.qdrant.problems import ContentTypeError, FormatError, RestError
 from rag_pipeline.embedded.qdrant.reading import JsonObject, parsed
 from rag_pipeline.embedded.qdrant.schema import CollectionSchema
 from rag_pipeline.embedded.qdrant.slices import SPELLED, without_slices
@@ -22,6 +22,7 @@ Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
 
 _MAX_POINTS_ON_LOOP = 128
+_JSON = "application/json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +56,15 @@ class Workplace:
         await asyncio.to_thread(self.storage.close)
 
     async def raw_body_of(self, request: Request) -> bytes:
-        """The request's body, not read yet."""
+        """The request's body, not read yet.
+
+        Raises:
+            ContentTypeError: it is said to be something else than JSON. Qdrant wants it said, too; here it may be left
+                out.
+        """
+        kind = request.headers.get("content-type", _JSON).partition(";")[0].strip().lower()
+        if kind != _JSON and not kind.endswith("+json"):
+            raise ContentTypeError
         return await body_of(request, max_bytes=self.max_body_bytes)
 
     async def json_of(self, request: Request) -> object:

@@ -103,7 +103,7 @@ def test_telemetry_is_as_the_client_reads_it(http: httpx.Client, collection: str
         ("/collections/{}/aliases", models.CollectionsAliasesResponse),
         ("/aliases", models.CollectionsAliasesResponse),
         ("/collections", models.CollectionsResponse),
-        ("/issues", dict[str, list[object]]),
+        ("/issues", dict),
     ],
 )
 def test_each_answer_is_as_the_client_reads_it(http: httpx.Client, collection: str, path: str, model: type) -> None:
