@@ -79,6 +79,7 @@ Limits:
       more if an optimisation goes on. So does an exact scan, 6 ms there, and an optimised shard taking over, 0.12 s.
     - Optimising takes about three times the collection's size of free disk for a while, all processors but one, and
       memory for what is written meanwhile: at most 256 MiB of request bodies. A collection that never rests and takes
-      more than that during one optimisation (43 s on two idle processors at 100,000 points, more on busy ones) stays as it is.
+      more than that during one optimisation (43 s on two idle processors at 100,000 points, more on busy ones) stays as
+      it is.
     - Upserts in the form of columns (`batch`) are read in one piece: 32 MB hold the server for 0.1 s.
 """

@@ -41,7 +41,7 @@ from rag_pipeline.embedded.qdrant.problems import (
     engine_errors_translated,
 )
 from rag_pipeline.embedded.qdrant.queries import QueryReader
-from rag_pipeline.embedded.qdrant.reading import JsonObject, boolean, integer, known, parsed, path, picked, required
+from rag_pipeline.embedded.qdrant.reading import JsonObject, boolean, integer, known, parsed, path, required
 from rag_pipeline.embedded.qdrant.schema import CollectionSchema
 from rag_pipeline.embedded.qdrant.selectors import order_by, with_payload, with_vector
 from rag_pipeline.embedded.qdrant.strict import Rate, StrictMode
@@ -74,7 +74,6 @@ _MAX_FACETS = 2**31
 _PLACEHOLDER = "placeholder"
 _PLACEHOLDER_CONFIG = edge.EdgeConfig(sparse_vectors={_PLACEHOLDER: edge.EdgeSparseVectorParams()})
 _UNSUPPORTED = ("shard_key",)
-_SCROLL_KEYS = ("offset", "limit", "filter", "with_payload", "with_vector", "order_by")
 
 
 def build_shard(folder: Path, schema: CollectionSchema) -> None:
@@ -132,22 +131,21 @@ class Collection:
     def count(self, body: object) -> JsonObject:
         """How many points match; always exact, whatever is asked."""
         with engine_errors_translated():
-            given = picked(body, of="count", keys=("filter", "exact"), unsupported=_UNSUPPORTED)
+            given = known(body, of="count", unsupported=_UNSUPPORTED)
             boolean(given.get("exact", True), of="exact")
             return {"count": self._shard.count(edge.CountRequest(exact=True, filter=filter_or_none(given)))}
 
     def retrieve(self, body: object) -> list[JsonObject]:
         """The points with these ids that exist."""
         with engine_errors_translated():
-            keys = ("ids", "with_payload", "with_vector")
-            given = picked(body, of="retrieve", keys=keys, unsupported=_UNSUPPORTED)
+            given = known(body, of="retrieve", unsupported=_UNSUPPORTED)
             ids = point_ids(required(given, "ids", of="retrieve"))
             return records(self._shard.retrieve(ids, with_payload(given, default=True), with_vector(given)))
 
     def scroll(self, body: object) -> JsonObject:
         """A page of points and where the next begins."""
         with engine_errors_translated():
-            given = picked(body, of="scroll", keys=_SCROLL_KEYS, unsupported=_UNSUPPORTED)
+            given = known(body, of="scroll", unsupported=_UNSUPPORTED)
             if "order_by" in given and "offset" in given:
                 raise WrongInputError("cannot use an `offset` when using `order_by`; use `order_by.start_from` to page")
             points, next_offset = self._shard.scroll(

@@ -15,7 +15,7 @@ import numpy as np
 
 from rag_pipeline.embedded.qdrant.examples import Others, VectorSource
 from rag_pipeline.embedded.qdrant.payload_paths import values_at
-from rag_pipeline.embedded.qdrant.problems import WrongInputError
+from rag_pipeline.embedded.qdrant.problems import RestError
 from rag_pipeline.embedded.qdrant.queries import DEFAULT_LIMIT
 from rag_pipeline.embedded.qdrant.reading import UNSIGNED_64, JsonObject, integer, known, path, required, string
 from rag_pipeline.embedded.qdrant.vectors import point_id
@@ -164,7 +164,7 @@ def _lookup(value: object) -> tuple[str, JsonObject]:
 def _is_point_id(identity: GroupId) -> bool:
     try:
         point_id(identity)
-    except WrongInputError:
+    except RestError:
         return False
     return True
 

@@ -22,23 +22,23 @@ def parsed(body: bytes) -> object:
         raise FormatError(str(error)) from error
 
 
-def known(value: object, *, of: str) -> JsonObject:
-    """The object without its nulls. Fields that nobody reads are ignored, as Qdrant does."""
-    if not isinstance(value, dict):
-        raise FormatError(f"{of} must be an object")
-    return {key: item for key, item in value.items() if item is not None}
-
-
-def picked(value: object, *, of: str, keys: Collection[str], unsupported: Collection[str] = ()) -> JsonObject:
-    """The fields of the object that are in `keys` and not null; others are ignored, as Qdrant ignores them.
+def known(value: object, *, of: str, unsupported: Collection[str] = ()) -> JsonObject:
+    """The object without its nulls. Fields that nobody reads are ignored, as Qdrant does.
 
     Raises:
         UnsupportedError: it has a field of `unsupported`: one that Qdrant knows and that changes the answer.
     """
-    given = known(value, of=of)
+    if not isinstance(value, dict):
+        raise FormatError(f"{of} must be an object")
     for key in unsupported:
-        if key in given:
+        if value.get(key) is not None:
             raise UnsupportedError(f"`{key}` in {of}")
+    return {key: item for key, item in value.items() if item is not None}
+
+
+def picked(value: object, *, of: str, keys: Collection[str], unsupported: Collection[str] = ()) -> JsonObject:
+    """The fields of the object that are in `keys` and not null, for who goes through all of them; see `known`."""
+    given = known(value, of=of, unsupported=unsupported)
     return {key: given[key] for key in keys if key in given}
 
 

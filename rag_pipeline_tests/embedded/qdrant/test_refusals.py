@@ -96,7 +96,7 @@ def test_an_upsert_with_one_bad_point_writes_none(
         ("points/batch", {"operations": [{"explode": {}}]}, 400),
         ("points/query/groups", {}, 400),
         ("facet", {"key": "a", "limit": 0}, 422),
-        ("cluster", {"move_shard": {}}, 501),
+        ("cluster", {"move_shard": {}}, 400),
     ],
 )
 def test_a_wrong_request_is_refused(http: httpx.Client, collection: str, path: str, body: object, status: int) -> None:
