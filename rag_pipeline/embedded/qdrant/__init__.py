@@ -35,8 +35,9 @@ Supported:
       Named and unnamed dense vectors and multivectors of every datatype, sparse vectors with or without the IDF
       modifier, collections without vectors; quantization of every kind, for the collection or a vector. HNSW, optimizer
       and log settings, placement, numbers of shards and replicas and metadata are kept and answered; a change reaches
-      the engine when the collection is opened the next time. Not changeable: the modifier of an existing sparse vector.
-    - Optimisation: A collection past `indexing_threshold` (KB of vectors) or `deleted_threshold` is optimised in the
+      the engine with the next optimisation, or when the collection is opened the next time. Not changeable: the
+      modifier of an existing sparse vector.
+    - Optimisation: a collection past `indexing_threshold` (KB of vectors) or `deleted_threshold` is optimised in the
       background: HNSW from then on, newer points scanned. `max_optimization_threads: 0` or `indexing_threshold: 0`
       turn that off. `status` is yellow until it is done, grey when it failed and waits for another attempt.
     - Strict mode, but for the limits of payload size and memory, which are only kept.

@@ -200,10 +200,12 @@ class Collection:
     def configure(self, schema: CollectionSchema) -> None:
         """The collection has the vectors of `schema`, on the disk. The caller holds `writing` and flushed before.
 
-        The other parts of the configuration reach the engine when the collection is opened the next time.
+        The other parts of the configuration reach the engine with the next optimisation, or when the collection is
+        opened the next time.
         """
         if self.journal is not None:
             self.journal.give_up("its configuration changed")
+        self.upkeep.note_write()
         with engine_errors_translated():
             _change_names(self._shard, schema, existing=self.schema.names)
         self.schema = schema

@@ -1,4 +1,6 @@
-"""The optimisation, in its own process: `python -m rag_pipeline.embedded.qdrant.optimise_child SHARD SERVER_PID`.
+"""The optimisation, in its own process: `python -m ...optimise_child SHARD CONFIG SERVER_PID`.
+
+CONFIG is the collection's configuration file: what changed in it since the shard was opened takes effect here.
 
 `EdgeShard.optimize` holds the interpreter from start to end, 43 s for 100,000 points of 384 dimensions on two cores
 (measured 2026-11-25, qdrant-edge-py 0.9.0), so neither a signal handler nor a thread of this process could do anything
@@ -10,6 +12,8 @@ import os
 import signal
 import sys
 from pathlib import Path
+
+import orjson
 
 from rag_pipeline.embedded.qdrant.copying import sync_tree
 
@@ -24,12 +28,14 @@ _NICENESS = 5
 
 def main() -> int:
     """OPTIMISED when the shard, now on the disk, is in better order, NOTHING_TO_DO when it was in order."""
-    shard_folder, server_pid = Path(sys.argv[1]), int(sys.argv[2])
+    shard_folder, config_file, server_pid = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
     _die_with(server_pid)
     _leave_room()
-    from qdrant_edge import EdgeShard  # after `_leave_room`: it counts the processors when it is imported
+    # After `_leave_room`: the engine counts the processors when it is imported.
+    from rag_pipeline.embedded.qdrant.engine import load_shard
+    from rag_pipeline.embedded.qdrant.schema import CollectionSchema
 
-    shard = EdgeShard.load(str(shard_folder))
+    shard = load_shard(shard_folder, CollectionSchema.from_stored(orjson.loads(config_file.read_bytes())))
     has_changed = shard.optimize()
     shard.flush()
     shard.close()

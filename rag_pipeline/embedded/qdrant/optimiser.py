@@ -39,7 +39,7 @@ from rag_pipeline.embedded.qdrant.copying import allocated_bytes, copy_shard, sy
 from rag_pipeline.embedded.qdrant.engine import Collection
 from rag_pipeline.embedded.qdrant.files import rename_durably
 from rag_pipeline.embedded.qdrant.journal import Journal
-from rag_pipeline.embedded.qdrant.layout import current_shard, make_current, next_shard
+from rag_pipeline.embedded.qdrant.layout import config_file, current_shard, make_current, next_shard
 from rag_pipeline.embedded.qdrant.problems import EngineFailedError, RestError, engine_errors_translated
 from rag_pipeline.embedded.qdrant.storage import Storage
 
@@ -49,6 +49,7 @@ _LOOK_INTERVAL_S = 0.5
 _LOOKS_FOR_S = 15.0
 """After the last write; deletions are only seen in the files after the next flush."""
 
+_CHILD_MODULE = "rag_pipeline.embedded.qdrant.optimise_child"
 _CHILD_POLL_S = 0.2
 _REPLAY_AT_ONCE = 16
 """Operations between two looks whether to go on; each holds the interpreter for at most some 5 ms."""
@@ -152,10 +153,9 @@ class Optimiser:
 
         It is started here, on the main thread: the kernel ends it with the thread that started it.
         """
-        module, server_pid = "rag_pipeline.embedded.qdrant.optimise_child", str(os.getpid())
-        child = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", module, str(folder), server_pid, stdin=asyncio.subprocess.DEVNULL
-        )
+        config = config_file(collection.shard_folder.parent)
+        command = (sys.executable, "-m", _CHILD_MODULE, str(folder), str(config), str(os.getpid()))
+        child = await asyncio.create_subprocess_exec(*command, stdin=asyncio.subprocess.DEVNULL)
         try:
             code = None
             while code is None:

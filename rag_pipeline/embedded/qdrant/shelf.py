@@ -19,6 +19,9 @@ from rag_pipeline.embedded.qdrant.reading import JsonObject
 from rag_pipeline.embedded.qdrant.snapshots import SnapshotRefusedError
 
 _SUFFIX = ".snapshot"
+_MAX_PREFIX_BYTES = 180
+"""Of a name: a collection's may be as long as a file's, and a time, a number and suffixes come behind it."""
+
 _CHECKSUM_SUFFIX = ".checksum"
 _PEER = 0
 """A server writes the number of its peer here; there is one."""
@@ -73,7 +76,8 @@ class Shelf:
 
     def _free_path(self) -> Path:
         """Two of one second are told apart by a number behind it."""
-        stem = f"{self.prefix}-{datetime.now(UTC):%Y-%m-%d-%H-%M-%S}"
+        prefix = self.prefix.encode()[:_MAX_PREFIX_BYTES].decode(errors="ignore")
+        stem = f"{prefix}-{datetime.now(UTC):%Y-%m-%d-%H-%M-%S}"
         number, path = 1, self.folder / f"{stem}{_SUFFIX}"
         while path.exists():
             number += 1

@@ -329,3 +329,11 @@ def test_reads_and_writes_during_recoveries_never_fail(place: Place) -> None:
         worker.join()
     assert failed == []
     assert seen <= {20, 30}
+
+
+def test_a_collection_with_the_longest_name_is_saved_too(tmp_path: Path) -> None:
+    name = "x" * 255
+    with running_qdrant(tmp_path / "storage") as url, httpx.Client(base_url=url, timeout=60) as http:
+        http.put(f"/collections/{name}", json={"vectors": {"size": 4, "distance": "Dot"}}).raise_for_status()
+        made = http.post(f"/collections/{name}/snapshots").raise_for_status().json()["result"]["name"]
+        assert [one["name"] for one in http.get(f"/collections/{name}/snapshots").json()["result"]] == [made]
