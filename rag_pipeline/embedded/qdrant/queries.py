@@ -24,7 +24,14 @@ from rag_pipeline.embedded.qdrant.reading import (
 )
 from rag_pipeline.embedded.qdrant.schema import CollectionSchema
 from rag_pipeline.embedded.qdrant.selectors import order_by, with_payload, with_vector
-from rag_pipeline.embedded.qdrant.vectors import check_dense, is_sparse, point_id, refuse_inference, sparse_vector
+from rag_pipeline.embedded.qdrant.vectors import (
+    check_dense,
+    is_sparse,
+    multi_vector,
+    point_id,
+    refuse_inference,
+    sparse_vector,
+)
 
 if TYPE_CHECKING:  # names that only the binding's stub has
     from qdrant_edge import NamedVector, PointId, ScoringQueryType
@@ -107,7 +114,8 @@ class QueryReader:
             raise WrongInputError(f"Not existing vector name error: {using}")
         if using in self.schema.sparse:
             return sparse_vector(value)
-        check_dense([value], size=self.schema.dense[using], name=using)
+        rows = multi_vector(array(value, of="query")) if using in self.schema.multi else [value]
+        check_dense(rows, size=self.schema.dense[using], name=using)
         return value  # pyright: ignore[reportReturnType] - a list of numbers, as just checked
 
     def _limit(self, given: JsonObject) -> int:
