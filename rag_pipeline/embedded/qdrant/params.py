@@ -10,7 +10,7 @@ from typing import cast
 import qdrant_edge as edge
 
 from rag_pipeline.embedded.qdrant.names import checked_vector_name
-from rag_pipeline.embedded.qdrant.problems import FormatError, WrongInputError
+from rag_pipeline.embedded.qdrant.problems import FormatError, ValidationError
 from rag_pipeline.embedded.qdrant.reading import JsonObject, boolean, choice, integer, number, picked, required
 
 Reader = Callable[[object, str], object]
@@ -176,7 +176,7 @@ def _limits_by_vector(key_of_limit: str) -> Reader:
 def _dense_memory(value: object, key: str) -> str:
     memory = choice(value, of=key, among=MEMORIES)
     if memory == "pinned":
-        raise WrongInputError("`pinned` memory is not supported for this storage")
+        raise ValidationError(f"{key}: value `pinned` invalid, it is not supported for this storage")
     return memory
 
 

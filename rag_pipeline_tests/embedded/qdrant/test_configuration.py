@@ -151,6 +151,26 @@ def test_multivectors_come_back_as_lists_of_lists(http: httpx.Client, name: str)
 
 
 @pytest.mark.parametrize(
+    ("query", "scores"),
+    [
+        ([[1.0, 0.0, 0.0, 0.0], [0.0, 1.0, 0.0, 0.0]], [(1, 3.0), (2, 2.0)]),
+        ([1.0, 0.0, 0.0, 0.0], [(2, 2.0), (1, 1.0)]),
+        (1, [(2, 2.0)]),
+    ],
+)
+def test_a_multivector_is_scored_by_its_best_rows(
+    http: httpx.Client, name: str, query: object, scores: list[tuple[int, float]]
+) -> None:
+    multi = {**SMALL, "multivector_config": {"comparator": "max_sim"}}
+    with made(http, name, {"vectors": {"many": multi}}) as path:
+        rows = [[[1.0, 0.0, 0.0, 0.0], [0.0, 2.0, 0.0, 0.0]], [[2.0, 0.0, 0.0, 0.0]]]
+        points = [{"id": i, "vector": {"many": many}} for i, many in enumerate(rows, 1)]
+        http.put(f"{path}/points", json={"points": points}).raise_for_status()
+        found = http.post(f"{path}/points/query", json={"query": query, "using": "many"}).json()["result"]["points"]
+    assert [(point["id"], point["score"]) for point in found] == scores
+
+
+@pytest.mark.parametrize(
     ("vector", "status"), [([], 422), ([[]], 422), ([[1.0, 0.0, 0.0, 0.0], []], 422), ([[1.0]], 400), ("x", 400)]
 )
 def test_a_multivector_that_would_stop_the_engine_is_refused(

@@ -1,6 +1,10 @@
 """Vector names come and go on a live collection, and a kill between the two writes leaves no half of one."""
 
+import contextlib
+import itertools
 import json
+import random
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +16,7 @@ from rag_pipeline_tests.embedded.qdrant.conftest import DENSE, DIMENSION, SPARSE
 from rag_pipeline_tests.embedded.qdrant.server import ServerProcess, running_qdrant
 
 ONES = [1.0] * DIMENSION
+KILLS = 6
 NEW = {"dense": {"size": 2, "distance": "Euclid", "multivector_config": None, "datatype": None}}
 
 
@@ -123,6 +128,34 @@ def test_a_kill_between_the_two_writes_is_made_good(tmp_path: Path, is_written_f
             else:
                 wider = {"dense": {"size": 9, "distance": "Dot"}}
                 http.put("/collections/c/vectors/other", json=wider).raise_for_status()
+
+
+def test_kills_under_changing_names_lose_no_acknowledged_point(tmp_path: Path) -> None:
+    """Names come and go beside upserts while the server is killed; each round starts from what the last one left."""
+    chance = random.Random(20261125)
+    acknowledged: set[int] = set()
+    for _ in range(KILLS):
+        with ServerProcess(tmp_path / "storage") as server, httpx.Client(base_url=server.url) as http:
+            http.put("/collections/c", json={"vectors": {"kept": {"size": 2, "distance": "Dot"}}})
+            params = http.get("/collections/c").json()["result"]["config"]["params"]
+            vectors = {name: [1.0] * vector["size"] for name, vector in params["vectors"].items()}
+            body = {"points": [{"id": 0, "vector": vectors}]}
+            assert http.put("/collections/c/points", json=body).status_code == 200
+            found = http.post("/collections/c/points", json={"ids": sorted(acknowledged)}).json()["result"]
+            assert {point["id"] for point in found} == acknowledged
+            killer = threading.Timer(chance.uniform(0.05, 0.4), server.process.kill)
+            killer.start()
+            with contextlib.suppress(httpx.TransportError):
+                for size in itertools.cycle((2, 3)):
+                    http.delete("/collections/c/vectors/new")
+                    config = {"dense": {"size": size, "distance": "Dot"}}
+                    http.put("/collections/c/vectors/new", json=config).raise_for_status()
+                    identity = len(acknowledged) + 1
+                    point = {"id": identity, "vector": {"kept": [1.0, 2.0], "new": [1.0] * size}}
+                    http.put("/collections/c/points", json=_points(point)).raise_for_status()
+                    acknowledged.add(identity)
+            killer.join()
+    assert acknowledged
 
 
 def test_the_client_names_vectors(client: QdrantClient, collection: str) -> None:
