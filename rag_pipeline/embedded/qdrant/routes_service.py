@@ -9,7 +9,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from rag_pipeline.embedded.qdrant.metrics import CONTENT_TYPE, metrics_text
-from rag_pipeline.embedded.qdrant.problems import BadRequestError, RestError
+from rag_pipeline.embedded.qdrant.problems import BadRequestError, RestError, UnsupportedError
 from rag_pipeline.embedded.qdrant.query_parameters import check_parameters
 from rag_pipeline.embedded.qdrant.replies import answering, failure, recorded
 from rag_pipeline.embedded.qdrant.telemetry import Program, telemetry
@@ -91,8 +91,9 @@ async def get_shard_keys(request: Request) -> object:
 
 
 async def get_optimizations(request: Request) -> object:
-    """`GET /collections/{name}/optimizations`: none runs or waits."""
-    workplace_of(request).collection_of(request)
+    """`GET /collections/{name}/optimizations`, when none runs or waits: the engine does not tell how far one is."""
+    if workplace_of(request).collection_of(request).description()["status"] != "green":
+        raise UnsupportedError("how far an optimisation is; the collection's `status` is green when it is done")
     nothing = ("queued_optimizations", "queued_segments", "queued_points", "idle_segments")
     return {"summary": dict.fromkeys(nothing, 0), "running": []}
 
