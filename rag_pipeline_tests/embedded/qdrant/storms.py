@@ -24,7 +24,7 @@ _DIMENSION = 8
 _IDS = 4000
 _GROUPS = 40
 _PAGE = 5000
-_LONGEST_ROUND_S = 1.2
+_LONGEST_ROUND_S = 2.5
 _SNAPSHOTS_KEPT = 2
 
 Payload = dict[str, object]
@@ -141,8 +141,9 @@ def _difference(stored: dict[int, Content], before: dict[int, Content], after: d
     neither = [one for one in stored if stored[one] not in (before.get(one), after.get(one))]
     changed = {one for one in before.keys() | after.keys() if before.get(one) != after.get(one)}
     done = sum(stored.get(one) == after.get(one) for one in changed)
+    examples = [(one, stored[one], before.get(one)) for one in neither[:3]]
     return (
-        f"lost {lost[:10]}, risen {risen[:10]}, neither old nor new {neither[:10]}; "
+        f"lost {lost[:10]}, risen {risen[:10]}, neither old nor new {len(neither)}, found and expected: {examples}; "
         f"of the request under way {done} of {len(changed)} points are done"
     )
 
