@@ -80,7 +80,11 @@ class Ledger:
                 yield is_held
             finally:
                 if is_held:
-                    connection.execute(sa.select(sa.func.pg_advisory_unlock(kind, key)))
+                    try:
+                        connection.execute(sa.select(sa.func.pg_advisory_unlock(kind, key)))
+                    except DBAPIError as error:
+                        # Gone with its session: what was written was checked against the leases (`work.check_held`).
+                        logger.warning("the lock of %s was lost before its end: %s", name, _first_line(error))
 
 
 @contextmanager

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from rag_pipeline.domain.documents import Document
 from rag_pipeline.domain.states import DocumentState
-from rag_pipeline.errors import ReasonCode
+from rag_pipeline.errors import CollectionBusyError, ReasonCode
 from rag_pipeline.ledger.tables import collections, documents, pages
 
 _SUSPECT_AFTER = 2
@@ -167,8 +167,23 @@ def holding_runs(connection: sa.Connection) -> list[str]:
     return list(connection.scalars(sa.select(documents.c.run_id).where(documents.c.run_id.is_not(None)).distinct()))
 
 
-def advance(connection: sa.Connection, ids: Sequence[UUID], state: DocumentState) -> None:
-    """Note that these documents are at `state` now."""
+def check_held(connection: sa.Connection, ids: Sequence[UUID], *, run_id: str) -> None:
+    """Nothing, when this run still holds these documents; they stay locked until the transaction ends.
+
+    The writer lock is gone with its session (a restart of PostgreSQL, a proxy that drops idle connections), and a run
+    that does not notice works beside its successor: two flips of one document close what each other opened.
+
+    Raises:
+        CollectionBusyError: another run took them over.
+    """
+    statement = sa.select(documents.c.run_id).where(_among(ids)).order_by(documents.c.id).with_for_update()
+    if any(holder != run_id for holder in connection.scalars(statement).all()):
+        raise CollectionBusyError(f"Another run took over documents of run {run_id}; nothing more is written by it.")
+
+
+def advance(connection: sa.Connection, ids: Sequence[UUID], state: DocumentState, *, run_id: str) -> None:
+    """Note that these documents, which `run_id` holds, are at `state` now."""
+    check_held(connection, ids, run_id=run_id)
     connection.execute(sa.update(documents).where(_among(ids)).values(state=state.value, changed_at=sa.func.now()))
 
 

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from rag_pipeline.domain.states import DocumentState
 from rag_pipeline.errors import IndexIntegrityError
-from rag_pipeline.ledger import chunks, collections, documents, embeddings, points, work
+from rag_pipeline.ledger import chunks, collections, embeddings, points, work
 from rag_pipeline.ledger.chunks import Chunk
 from rag_pipeline.ledger.generations import Generation
 from rag_pipeline.ledger.work import Claimed
@@ -28,6 +28,11 @@ def run(current: Slice) -> None:
         wanted = list(chunks.pending_of(connection, current.generation.id, list(ready)))
         wanted += chunks.live_of(connection, current.generation.id, list(unchanged))
         recorded = points.recorded(connection, current.generation.id, [chunk.chunk_id for chunk in wanted])
+    if without := ready.keys() - {chunk.document_id for chunk in wanted}:
+        # The flip would close what is live of them and call them indexed.
+        raise IndexIntegrityError(
+            f"{len(without)} documents of {current.collection!r} stand at `indexing` without chunks; touch their files."
+        )
     sources = ready | unchanged
     payloads = {chunk.chunk_id: _payload(current, sources[chunk.document_id], chunk) for chunk in wanted}
     new = [chunk for chunk in wanted if chunk.chunk_id not in recorded]
@@ -99,7 +104,7 @@ def _flip(current: Slice, ready: Sequence[Claimed]) -> None:
     ended = [ending.document for ending in [*current.endings, *current.unchanged]]
     with current.bench.ledger.begin() as connection:
         # A scan may write the same rows now: both lock them in one order, and neither waits for the other for ever.
-        documents.lock(connection, [document.id for document in [*ready, *ended]])
+        work.check_held(connection, [document.id for document in [*ready, *ended]], run_id=current.run_id)
         if ready or current.endings:
             current.report.revision = _make_visible(current, connection, ready)
         for document in ready:

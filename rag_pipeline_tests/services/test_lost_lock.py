@@ -1,0 +1,32 @@
+"""A run whose writer lock is lost must not harm what its successor does."""
+
+import pytest
+import sqlalchemy as sa
+
+from rag_pipeline.errors import CollectionBusyError
+from rag_pipeline.services.ingest import ingest_collection
+from rag_pipeline_tests.workshop import Workshop, words
+
+
+def test_a_run_that_lost_its_lock_writes_nothing_after_its_successor(
+    workshop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workshop.put("papers/one.txt", words("first", 60))
+    workshop.scan()
+    kind = type(workshop.bench.model.embedder)
+    embed = kind.embed_passages
+
+    def lose_the_lock_and_be_overtaken(self: object, texts: list[str]) -> object:
+        monkeypatch.setattr(kind, "embed_passages", embed)
+        with workshop.bench.ledger.begin() as connection:
+            connection.execute(
+                sa.text("select pg_terminate_backend(pid, 5000) from pg_locks where classid = 1918986079")
+            )
+        ingest_collection(workshop.bench, "papers", run_id="second")
+        return embed(self, texts)
+
+    monkeypatch.setattr(kind, "embed_passages", lose_the_lock_and_be_overtaken)
+    with pytest.raises(CollectionBusyError):
+        ingest_collection(workshop.bench, "papers", run_id="first")
+
+    assert set(workshop.found_paths("first")) == {"one.txt"}
