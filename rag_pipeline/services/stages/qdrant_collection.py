@@ -11,6 +11,7 @@ from rag_pipeline.domain.states import DocumentState
 from rag_pipeline.errors import IndexIntegrityError
 from rag_pipeline.ledger import chunks, collections, embeddings, points, work
 from rag_pipeline.ledger.chunks import Chunk
+from rag_pipeline.ledger.engine import WriterLock
 from rag_pipeline.ledger.generations import Generation
 from rag_pipeline.ledger.work import Claimed
 from rag_pipeline.services.report import IngestReport
@@ -52,8 +53,12 @@ def run(current: Slice) -> None:
     current.report.indexed += len(ready)
 
 
-def tidy(bench: Workbench, generation: Generation, report: IngestReport) -> None:
-    """Delete points that no live chunk and no search under way needs, then their closed chunk rows."""
+def tidy(bench: Workbench, generation: Generation, report: IngestReport, *, lock: WriterLock) -> None:
+    """Delete points that no live chunk and no search under way needs, then their closed chunk rows.
+
+    Raises:
+        CollectionBusyError: `lock` was lost; a successor may need these points again.
+    """
     grace_s = bench.rules.point_grace_s
     while True:
         with bench.ledger.begin() as connection:
@@ -62,6 +67,7 @@ def tidy(bench: Workbench, generation: Generation, report: IngestReport) -> None
             break
         with bench.ledger.begin() as connection:
             points.doubt(connection, generation.id, unneeded)
+        lock.check()
         qdrant_points.delete(bench.qdrant, generation.physical, unneeded)
         with bench.ledger.begin() as connection:
             points.forget(connection, generation.id, unneeded)
