@@ -88,7 +88,10 @@ def register(connection: sa.Connection, collection: str, files: Mapping[bytes, S
         set_={
             **{name: statement.excluded[name] for name in ("seen_size_bytes", "seen_mtime_ns", "seen_ctime_ns")},
             **_due_again(),
-            "priority": sa.func.least(documents.c.priority, statement.excluded.priority),
+            "priority": sa.case(
+                (documents.c.is_delete_wanted, statement.excluded.priority),
+                else_=sa.func.least(documents.c.priority, statement.excluded.priority),
+            ),
             "vanished_at": None,
             "is_delete_wanted": False,
             "attempts": 0,

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from rag_pipeline.domain.documents import Document
 from rag_pipeline.domain.states import DocumentState
 from rag_pipeline.errors import CollectionBusyError, ReasonCode
+from rag_pipeline.ledger.documents import Priority
 from rag_pipeline.ledger.tables import collections, documents, pages
 
 _SUSPECT_AFTER = 2
@@ -255,6 +256,7 @@ def finish(
             reason=reason.value if reason else None,
             detail=detail,
             done_seq=seq,
+            priority=sa.case((is_newer, documents.c.priority), else_=Priority.BULK.value),
             attempts=0,
             run_id=None,
             lease_until=None,
