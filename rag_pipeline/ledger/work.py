@@ -27,7 +27,7 @@ class Claimed:
     Shapes:
         seq: the reason to work that this claim answers; a higher one may come meanwhile.
         content_hash: of the file its pages are of; indexed_hash: of the version that is live. None: none.
-        attempts: claims since the last good end, this one included.
+        attempts: claims since it last reached a stage or a good end, this one included.
     """
 
     id: UUID
@@ -183,9 +183,15 @@ def check_held(connection: sa.Connection, ids: Sequence[UUID], *, run_id: str) -
 
 
 def advance(connection: sa.Connection, ids: Sequence[UUID], state: DocumentState, *, run_id: str) -> None:
-    """Note that these documents, which `run_id` holds, are at `state` now."""
+    """Note that these documents, which `run_id` holds, are at `state` now.
+
+    What attempts count starts anew with each stage that a document reaches: a stop now and then on a long way is no
+    fault of it. Each try of a document begins at `extracting`, so that stage ends nothing.
+    """
     check_held(connection, ids, run_id=run_id)
-    connection.execute(sa.update(documents).where(_among(ids)).values(state=state.value, changed_at=sa.func.now()))
+    attempts = {} if state is DocumentState.EXTRACTING else {"attempts": 0}
+    changes = {"state": state.value, "changed_at": sa.func.now(), **attempts}
+    connection.execute(sa.update(documents).where(_among(ids)).values(**changes))
 
 
 def record_extraction(
@@ -226,6 +232,7 @@ def record_extraction(
             state=DocumentState.CHUNKING.value,
             changed_at=sa.func.now(),
             extracted_seq=seq,
+            attempts=0,
             media_type=document.media_type,
             title=document.title,
             language=document.language,

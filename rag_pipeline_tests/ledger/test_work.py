@@ -5,6 +5,7 @@ from uuid import UUID
 import pytest
 import sqlalchemy as sa
 
+from rag_pipeline.domain.documents import Document, Page
 from rag_pipeline.domain.scanning import Signature
 from rag_pipeline.domain.states import DocumentState
 from rag_pipeline.ledger import collections, documents, tables, work
@@ -88,6 +89,29 @@ def test_a_document_that_runs_died_with_is_claimed_alone(ledger: Ledger) -> None
             work.release_runs(connection, ["dies"])
 
     assert [len(claim(ledger, "next")) for _ in range(3)] == [1, 1, 3]
+
+
+@pytest.mark.parametrize(
+    ("stage", "attempts"),
+    [(DocumentState.EXTRACTING, 2), (DocumentState.CHUNKING, 0), (DocumentState.EMBEDDING, 0)],
+)
+def test_only_runs_that_died_at_the_stage_a_document_stands_at_count(
+    ledger: Ledger, stage: DocumentState, attempts: int
+) -> None:
+    claim(ledger, "dies", most=1)
+    with ledger.begin() as connection:
+        work.release_runs(connection, ["dies"])
+    [document] = claim(ledger, "stopped", most=1)
+    with ledger.begin() as connection:
+        if stage is DocumentState.CHUNKING:
+            text = Document((Page(1, "words"),), media_type="text/plain", extractor="text/1")
+            work.record_extraction(connection, document, text, seq=1)
+        else:
+            work.advance(connection, [document], stage, run_id="stopped")
+        work.release_runs(connection, ["stopped"])
+        found = connection.scalar(sa.select(tables.documents.c.attempts).where(tables.documents.c.id == document))
+
+    assert found == attempts
 
 
 def test_deletions_are_claimed_first(ledger: Ledger) -> None:
