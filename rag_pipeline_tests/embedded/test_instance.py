@@ -128,6 +128,19 @@ def test_what_a_killed_owner_started_is_ended_and_strangers_are_not(tmp_path: Pa
                 one.kill()
 
 
+def test_copies_that_a_killed_run_left_are_removed_by_the_next_owner(tmp_path: Path) -> None:
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    (scratch / "snapshot-1").write_text("text of a document")
+    (scratch / "snapshot-2").symlink_to(tmp_path)
+    with own_data_dir(tmp_path):
+        assert list(scratch.iterdir()) == []
+        (scratch / "snapshot-3").touch()
+        with pytest.raises(InstanceRunningError), own_data_dir(tmp_path):
+            pass
+        assert [left.name for left in scratch.iterdir()] == ["snapshot-3"]
+
+
 def test_a_folder_that_cannot_be_made_is_a_sentence(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(UsageError, match="cannot be used"), own_data_dir(tmp_path / "file" / "data"):
