@@ -4,7 +4,6 @@ from functools import cache
 
 from rag_pipeline.domain.deletions import GuardRule
 from rag_pipeline.domain.spec import ChunkingSpec
-from rag_pipeline.embedded.instance import SCRATCH_DIR
 from rag_pipeline.embedding.local_model import LocalModel
 from rag_pipeline.embedding.sparse import Bm25Encoder
 from rag_pipeline.embedding.store import ModelStore
@@ -43,7 +42,7 @@ def build_workbench(settings: Settings, *, pool_size: int = 5) -> Workbench:
         limits=ExtractionLimits(**settings.extraction.model_dump()),
         rules=ingest_rules(settings.ingest),
         uploads_dir=settings.uploads_dir,
-        scratch_dir=settings.data_dir / SCRATCH_DIR,
+        scratch_dir=settings.data_dir / "scratch",  # emptied by the next owner: `embedded.instance.SCRATCH_DIR`
     )
 
 

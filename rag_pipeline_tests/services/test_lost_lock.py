@@ -1,5 +1,7 @@
 """A run whose writer lock is lost must not harm what its successor does."""
 
+from typing import Any
+
 import pytest
 import sqlalchemy as sa
 
@@ -21,7 +23,7 @@ def test_a_run_that_lost_its_lock_writes_nothing_after_its_successor(
     workshop.put("papers/one.txt", words("first", 60))
     workshop.scan()
     kind = type(workshop.bench.model.embedder)
-    embed = kind.embed_passages
+    embed: Any = kind.embed_passages
 
     def lose_the_lock_and_be_overtaken(self: object, texts: list[str]) -> object:
         monkeypatch.setattr(kind, "embed_passages", embed)
