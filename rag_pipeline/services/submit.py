@@ -1,18 +1,20 @@
 """Handing files in: copied below the uploads folder atomically, registered, then followed until they end."""
 
+import errno
 import filecmp
 import os
 import shutil
 import stat
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID, uuid4
 
 from rag_pipeline.domain.collections import DEFAULT_COLLECTION, check_key
 from rag_pipeline.domain.ids import document_id
-from rag_pipeline.errors import UsageError
+from rag_pipeline.errors import DiskFullError, UsageError
 from rag_pipeline.ledger import collections, documents
 from rag_pipeline.ledger.documents import DocumentRow
 from rag_pipeline.ledger.engine import Ledger
@@ -41,19 +43,23 @@ def copy_in(source: Path, *, collection: str, ledger: Ledger, uploads_dir: Path)
 
     Raises:
         InvalidCollectionKeyError: `collection` is not a key.
-        UsageError: there is nothing at `source`, it holds no file, or it is the uploads folder itself.
+        UsageError: there is nothing at `source`, it holds no file, it is the uploads folder itself, or some of it
+            cannot be read or written (what was copied before that is found like any other file).
+        DiskFullError: the uploads folder has no room for it.
     """
     folder = _folder_of(ledger, check_key(collection))
     target = uploads_dir / os.fsdecode(folder)
-    files = list(_files_below(source))
+    with _sentences(source):
+        files = list(_files_below(source))
     if not files:
         raise UsageError(f"There is no file at {source}.")
     if source.resolve() == target.resolve() or uploads_dir.resolve().is_relative_to(source.resolve()):
         raise UsageError(f"{source} already is in, or holds, the uploads folder: its files are found without `ingest`.")
     incoming = uploads_dir / INCOMING
-    incoming.mkdir(parents=True, exist_ok=True)
-    for file, relative in files:
-        _place(file, target / relative, incoming)
+    with _sentences(source):
+        incoming.mkdir(parents=True, exist_ok=True)
+        for file, relative in files:
+            _place(file, target / relative, incoming)
     paths = [os.fsencode(relative) for _file, relative in files]
     return Submitted(collection, {document_id(collection, path): path for path in paths})
 
@@ -103,11 +109,30 @@ def _files_below(source: Path) -> Iterator[tuple[Path, Path]]:
     if source.is_file():
         yield source, Path(source.name)
         return
-    for folder, _folders, names in os.walk(source):
+    if not source.exists():
+        return
+    for folder, _folders, names in os.walk(source, onerror=_raise):
         for name in sorted(names):
             file = Path(folder) / name
             if stat.S_ISREG(file.lstat().st_mode):
                 yield file, file.relative_to(source)
+
+
+def _raise(error: OSError) -> None:
+    """What `os.walk` would pass over: a folder left out in silence is documents that nobody misses."""
+    raise error
+
+
+@contextmanager
+def _sentences(source: Path) -> Iterator[None]:
+    """What the system refuses, as our own errors."""
+    try:
+        yield
+    except OSError as error:
+        place = error.filename2 or error.filename or source
+        if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+            raise DiskFullError(f"{source} cannot be copied in: no room left for {place}.") from error
+        raise UsageError(f"{source} cannot be copied in: {place}: {error.strerror or error}.") from error
 
 
 def _place(file: Path, target: Path, incoming: Path) -> None:
