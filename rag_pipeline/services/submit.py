@@ -8,13 +8,15 @@ import stat
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from uuid import UUID, uuid4
 
+import sqlalchemy as sa
+
 from rag_pipeline.domain.collections import DEFAULT_COLLECTION, check_key
 from rag_pipeline.domain.ids import document_id
-from rag_pipeline.errors import DiskFullError, UsageError
+from rag_pipeline.errors import DiskFullError, FileVanishedError, UsageError
 from rag_pipeline.ledger import collections, documents
 from rag_pipeline.ledger.documents import DocumentRow
 from rag_pipeline.ledger.engine import Ledger
@@ -87,15 +89,31 @@ def register(ledger: Ledger, submitted: Submitted, *, uploads_dir: Path, rules: 
 def follow(
     ledger: Ledger, submitted: Submitted, *, is_worked_on: Callable[[], bool] = lambda: True
 ) -> Iterator[list[DocumentRow]]:
-    """The submitted documents as they stand, again and again, until all have ended or nobody works on them."""
+    """The submitted documents as they stand, again and again, until all have ended or nobody works on them.
+
+    One whose file is gone and whose deletion waits for a person is not worked on: `file_vanished` is its end here.
+    """
     while True:
         is_last_look = not is_worked_on()
         with ledger.begin() as connection:
             rows = documents.list_by_id(connection, list(submitted.paths))
-        yield rows
-        if is_last_look or all(row.is_ended for row in rows):
+            held = _held(connection, submitted.collection)
+        waits = {row.id for row in rows if not row.is_ended and row.id in held}
+        yield [
+            replace(row, reason=FileVanishedError.code, detail=held[row.id]) if row.id in waits else row for row in rows
+        ]
+        if is_last_look or all(row.is_ended or row.id in waits for row in rows):
             return
         time.sleep(_LOOK_EVERY_S)
+
+
+def _held(connection: sa.Connection, collection: str) -> dict[UUID, str]:
+    """By document: why it waits for a person, in a sentence."""
+    reason = collections.get(connection, collection).held_reason
+    if reason is None:
+        return {}
+    detail = f"The file is gone and its deletion waits ({reason}): put it back, or run `confirm-deletions`."
+    return {document.document_id: detail for document, _moment in documents.list_vanished(connection, collection)}
 
 
 def _folder_of(ledger: Ledger, collection: str) -> bytes:

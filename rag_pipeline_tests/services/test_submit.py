@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from rag_pipeline.errors import UsageError
-from rag_pipeline.services.submit import Submitted, copy_in
+from rag_pipeline.services.submit import Submitted, copy_in, follow, register
 from rag_pipeline_tests.workshop import Workshop, words
 
 
@@ -51,3 +51,18 @@ def test_a_file_in_the_place_of_a_folder_is_named(workshop: Workshop, source: Pa
 
     with pytest.raises(UsageError, match=r"papers/below: (File exists|Not a directory)"):
         hand_in(workshop, source)
+
+
+def test_a_file_that_vanishes_ends_the_wait_when_its_deletion_is_held(workshop: Workshop, source: Path) -> None:
+    bench = workshop.bench
+    submitted = hand_in(workshop, source)
+    register(bench.ledger, submitted, uploads_dir=bench.uploads_dir, rules=bench.rules)
+    for name in ("a.txt", "below/b.txt"):
+        workshop.path(f"papers/{name}").unlink()
+    workshop.scan()
+    looks = iter([True] * 3)
+    *_, rows = found = list(follow(bench.ledger, submitted, is_worked_on=lambda: next(looks, False)))
+
+    assert len(found) == 1
+    assert {(row.state, row.reason) for row in rows} == {("queued", "file_vanished")}
+    assert all("the folder is empty" in (row.detail or "") for row in rows)
