@@ -8,6 +8,7 @@ from rag_pipeline.domain.states import DocumentState
 from rag_pipeline.errors import (
     DocumentError,
     FileChangingError,
+    FileUnreachableError,
     FileVanishedError,
     FolderMissingError,
     ReasonCode,
@@ -54,9 +55,11 @@ def _extract(current: Slice, extractor: Extractor, folder: bytes, document: Clai
     except DocumentError as error:
         logger.info("document %s: %s", document.id, error.reason.value)
         current.end(document, error.reason, error.detail)
-    except FileChangingError as error:
+    except (FileChangingError, FileUnreachableError) as error:
         if document.attempts >= current.bench.rules.max_attempts:
-            current.end(document, ReasonCode.KEEPS_CHANGING, str(error))
+            is_changing = isinstance(error, FileChangingError)
+            reason = ReasonCode.KEEPS_CHANGING if is_changing else ReasonCode.UNREADABLE
+            current.end(document, reason, str(error))
         else:
             _postpone(current, document)
     except (FileVanishedError, FolderMissingError):
