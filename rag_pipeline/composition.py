@@ -42,7 +42,7 @@ def build_workbench(settings: Settings, *, pool_size: int = 5) -> Workbench:
         limits=ExtractionLimits(**settings.extraction.model_dump()),
         rules=ingest_rules(settings.ingest),
         uploads_dir=settings.uploads_dir,
-        scratch_dir=settings.data_dir / "scratch",
+        scratch_dir=settings.data_dir / "scratch",  # emptied by the next owner: `embedded.instance.SCRATCH_DIR`
     )
 
 

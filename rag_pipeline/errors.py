@@ -14,6 +14,7 @@
     ├── FileUnsettledError        a file cannot be read just now; the caller queues it again (retryable)
     │   ├── FileVanishedError
     │   ├── FileChangingError
+    │   ├── FileUnreachableError
     │   └── FolderMissingError
     ├── StoreUnavailableError     PostgreSQL or Qdrant does not answer (retryable)
     │   ├── LedgerUnavailableError
@@ -195,6 +196,12 @@ class FileChangingError(FileUnsettledError):
     """The file was written to while it was read."""
 
     code = "file_changing"
+
+
+class FileUnreachableError(FileUnsettledError):
+    """The disk or the network under the file failed just now (EIO, ETIMEDOUT)."""
+
+    code = "file_unreachable"
 
 
 class FolderMissingError(FileUnsettledError):

@@ -153,7 +153,13 @@ class Supervisor:
         try:
             child.start(self._environment, mark=self._mark, working_dir=self._mark.data_dir)
         except OSError as error:
-            raise StartupError(f"{child.spec.name} cannot be started: {error}") from error
+            if not self._was_ready:
+                raise StartupError(f"{child.spec.name} cannot be started: {error}") from error
+            # A full disk, no free descriptors: that may pass, and the other children work on meanwhile.
+            logger.warning("%s: cannot be started now: %s", child.spec.name, error)
+            child.deaths += 1
+            self._back_off(child)
+            return
         logger.info("%s: started, pid %s", child.spec.name, child.pid)
 
     def _advance_start(self, child: Child) -> None:
@@ -179,6 +185,9 @@ class Supervisor:
         logger.warning("%s: ended with exit code %s, death %d", child.spec.name, child.last_exit_code, child.deaths)
         if not self._was_ready:
             self._give_up_when_hopeless(child)
+        self._back_off(child)
+
+    def _back_off(self, child: Child) -> None:
         backoff_s = min(self._patience.first_backoff_s * 2 ** (child.deaths - 1), self._patience.max_backoff_s)
         child.start_again_at = time.monotonic() + backoff_s
         child.state = ChildState.RESTARTING

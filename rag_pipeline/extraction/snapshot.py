@@ -20,6 +20,7 @@ from rag_pipeline.errors import (
     DiskFullError,
     DocumentError,
     FileChangingError,
+    FileUnreachableError,
     FileVanishedError,
     FolderMissingError,
     ReasonCode,
@@ -65,6 +66,7 @@ def take_snapshot(root: Path, relative_path: bytes, *, directory: Path, max_file
         DocumentError: it cannot become a document (outside, not a file, empty, too large, unreadable, path too long).
         FileVanishedError: nothing is there any more.
         FileChangingError: it was written to meanwhile.
+        FileUnreachableError: the disk or the network under it failed.
         FolderMissingError: `root` cannot be opened.
         DiskFullError: `directory` has no room for the copy.
     """
@@ -91,7 +93,9 @@ def _translated_errors() -> Iterator[None]:
             raise FileChangingError("a part of the path became a link while it was opened") from None
         if error.errno in {errno.ENXIO, errno.ENODEV, errno.EISDIR, errno.EOPNOTSUPP}:
             raise DocumentError(ReasonCode.NOT_A_FILE, name) from None
-        if error.errno in {errno.EACCES, errno.EPERM, errno.EIO, errno.EINVAL, errno.ETIMEDOUT}:
+        if error.errno in {errno.EIO, errno.ETIMEDOUT}:
+            raise FileUnreachableError(f"the disk or the network under it failed: {name}") from None
+        if error.errno in {errno.EACCES, errno.EPERM, errno.EINVAL}:
             raise DocumentError(ReasonCode.UNREADABLE, f"the system refuses: {name}") from None
         raise
 

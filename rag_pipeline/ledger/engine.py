@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import make_url
@@ -50,7 +51,7 @@ class Ledger:
             yield connection
 
     @contextmanager
-    def writer(self, collection: str) -> Iterator[None]:
+    def writer(self, collection: str) -> Iterator["WriterLock"]:
         """Hold the lock that makes this process the only writer of `collection`.
 
         The lock belongs to a PostgreSQL session: it is gone the moment its holder is, however it died.
@@ -58,29 +59,63 @@ class Ledger:
         Raises:
             CollectionBusyError: another process holds it.
         """
-        with self._advisory_lock(_WRITER_LOCK, collection) as is_held:
-            if not is_held:
+        with self._advisory_lock(_WRITER_LOCK, collection) as session:
+            if session is None:
                 raise CollectionBusyError(
                     f"Another run is writing collection {collection!r}; this one can be started again when it is done."
                 )
-            yield
+            yield WriterLock(session, collection)
 
     @contextmanager
     def scanner(self) -> Iterator[bool]:
         """Try to become the only scanner of the uploads folder; yields whether this process is."""
-        with self._advisory_lock(_SCAN_LOCK, "uploads") as is_held:
-            yield is_held
+        with self._advisory_lock(_SCAN_LOCK, "uploads") as session:
+            yield session is not None
 
     @contextmanager
-    def _advisory_lock(self, kind: int, name: str) -> Iterator[bool]:
+    def _advisory_lock(self, kind: int, name: str) -> Iterator[sa.Connection | None]:
+        """The session that holds the lock; None when another one does."""
         with _translated(), self._engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
             key = sa.func.hashtext(name)
             is_held = bool(connection.scalar(sa.select(sa.func.pg_try_advisory_lock(kind, key))))
             try:
-                yield is_held
+                yield connection if is_held else None
             finally:
-                if is_held:
-                    connection.execute(sa.select(sa.func.pg_advisory_unlock(kind, key)))
+                if is_held and not _runs(connection, sa.select(sa.func.pg_advisory_unlock(kind, key))):
+                    # Gone with its session: what was written was checked against the leases (`work.check_held`).
+                    logger.warning("the lock of %s was lost before its end", name)
+
+
+class WriterLock:
+    """The lock of a collection's only writer, while it should be held."""
+
+    def __init__(self, session: sa.Connection, collection: str) -> None:
+        """Made by `Ledger.writer`."""
+        self._session = session
+        self._collection = collection
+
+    def check(self) -> None:
+        """Nothing, while the session that holds the lock lives.
+
+        Raises:
+            CollectionBusyError: it ended, and another run may be writing by now.
+        """
+        if not _runs(self._session, sa.select(1)):
+            raise CollectionBusyError(
+                f"The lock of collection {self._collection!r} was lost with its connection to PostgreSQL; "
+                "this run stops, and can be started again."
+            )
+
+
+def _runs(session: sa.Connection, statement: sa.Select[tuple[Any]]) -> bool:
+    """Whether the session still lives and ran `statement`."""
+    if session.invalidated:
+        return False
+    try:
+        session.execute(statement)
+    except DBAPIError:
+        return False
+    return True
 
 
 @contextmanager

@@ -264,6 +264,23 @@ def test_a_renamed_subfolder_is_released_once_its_content_is_back(workshop: Work
     workshop.whole_state()
 
 
+def test_a_deletion_waits_for_a_file_that_was_moved_and_for_no_other_that_is_due(workshop: Workshop) -> None:
+    for name in ("deleted", "moved", "stays"):
+        workshop.put(f"papers/{name}.txt", f"{name:8}")
+    workshop.catch_up()
+    workshop.put("bulk/waiting.txt", "8 bytes.")
+    workshop.scan()
+    workshop.path("papers/deleted.txt").unlink()
+    workshop.path("papers/moved.txt").rename(workshop.path("bulk/moved.txt"))
+    workshop.let_time_pass(workshop.path("bulk/moved.txt"))
+    workshop.scan()
+
+    assert workshop.column("is_delete_wanted") == {"deleted.txt": True, "moved.txt": False, "stays.txt": False}
+    workshop.ingest("bulk")
+    workshop.scan()
+    assert workshop.column("is_delete_wanted") == {"deleted.txt": True, "moved.txt": True, "stays.txt": False}
+
+
 def test_another_disk_under_the_same_name_deletes_nothing(workshop: Workshop) -> None:
     put_many(workshop, "papers", 25)
     workshop.catch_up()
