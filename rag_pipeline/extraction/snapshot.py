@@ -65,7 +65,7 @@ def take_snapshot(root: Path, relative_path: bytes, *, directory: Path, max_file
         DocumentError: it cannot become a document (outside, not a file, empty, too large, unreadable, path too long).
         FileVanishedError: nothing is there any more.
         FileChangingError: it was written to meanwhile.
-        FolderMissingError: `root` cannot be opened.
+        FolderMissingError: `root` cannot be opened, or is a link.
         DiskFullError: `directory` has no room for the copy.
     """
     with _translated_errors():
@@ -102,7 +102,8 @@ def _open_inside(root: Path, relative_path: bytes) -> int:
     if b"\0" in relative_path or any(part in {b"", b".", b".."} for part in parts):
         raise DocumentError(ReasonCode.LINK_OUTSIDE, "the path is not one inside the folder")
     try:
-        folder = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        # A link put in the folder's place would lead out of the uploads folder, whose own links are resolved before.
+        folder = os.open(root, _DIRECTORY_FLAGS)
     except OSError as error:
         raise FolderMissingError(f"the folder {root} cannot be opened: {error.strerror}") from None
     try:

@@ -152,6 +152,9 @@ def _guard(ledger: Ledger, collection: Collection, trouble: str | None, rules: I
 
 def _look(folder: bytes, *, is_root: bool) -> _Look:
     """Everything below `folder` that is not a folder, by path relative to it. Links are not followed."""
+    if not is_root and os.path.islink(folder):  # noqa: PTH114 - bytes
+        # Put there in place of the folder: it would lead out of the uploads folder.
+        return _Look({}, (), "is a link")
     files: dict[bytes, Signature] = {}
     unreadable: list[bytes] = []
     trouble = None

@@ -215,6 +215,37 @@ def test_a_missing_folder_deletes_nothing_and_its_return_is_no_work(workshop: Wo
     assert needing(workshop) == []
 
 
+def test_a_folder_replaced_by_a_link_is_not_followed_and_deletes_nothing(workshop: Workshop, tmp_path: Path) -> None:
+    put_many(workshop, "papers", 3)
+    workshop.catch_up()
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "secret.txt").write_text("not in the uploads folder")
+    workshop.path("papers").rename(workshop.path(".away"))
+    workshop.path("papers").symlink_to(outside)
+    workshop.catch_up()
+
+    assert held(workshop) == (3, "the folder is a link")
+    assert sorted(set(workshop.found_paths("anything"))) == ["00.txt", "01.txt", "02.txt"]
+
+    workshop.path("papers").unlink()
+    workshop.path(".away").rename(workshop.path("papers"))
+    assert workshop.scan().returned == 3
+    assert held(workshop) == (0, None)
+
+
+def test_a_file_seen_before_its_folder_became_a_link_is_not_read(workshop: Workshop, tmp_path: Path) -> None:
+    workshop.put("papers/a.txt", "words")
+    workshop.scan()
+    outside = tmp_path / "outside"
+    workshop.path("papers").rename(outside)
+    workshop.path("papers").symlink_to(outside)
+    report = workshop.ingest()
+
+    assert (report.claimed, report.embedded) == (1, 0)
+    assert workshop.states() == {"a.txt": ("queued", None)}
+
+
 def test_an_emptied_folder_deletes_nothing_until_confirmed(workshop: Workshop) -> None:
     put_many(workshop, "papers", 2)
     workshop.catch_up()
