@@ -125,7 +125,7 @@ class CollectionNotFoundError(UsageError):
 
 
 class InvalidCollectionKeyError(UsageError):
-    """A collection key is not `[a-z0-9-]{1,64}`."""
+    """A collection key is not `[a-z0-9][a-z0-9-]{0,63}`."""
 
     code = "invalid_collection_key"
 
