@@ -18,7 +18,7 @@
     ├── StoreUnavailableError     PostgreSQL or Qdrant does not answer (retryable)
     │   ├── LedgerUnavailableError
     │   └── VectorStoreUnavailableError
-    ├── SearchDeadlineError       a search took longer than it may (retryable)
+    ├── SearchDeadlineError       a search, or another answer, took longer than it may (retryable)
     ├── CollectionBusyError       another writer holds the collection (retryable)
     ├── ModelError                the embedding model cannot be found, loaded or trusted
     ├── AllDocumentsFailedError   a run tried many documents and every one failed
@@ -223,7 +223,7 @@ class VectorStoreUnavailableError(StoreUnavailableError):
 
 
 class SearchDeadlineError(RagPipelineError):
-    """A search took longer than it may; the stores are slow or overloaded."""
+    """The answer took longer than it may; the stores are slow or overloaded."""
 
     code = "search_deadline"
     retryable = True

@@ -4,7 +4,9 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import psycopg
 import sqlalchemy as sa
+from sqlalchemy import event
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
@@ -25,8 +27,8 @@ def driver_url(url: str) -> sa.URL:
 class Ledger:
     """Transactions on one ledger. Cheap to make; holds a pool of connections until `close`."""
 
-    def __init__(self, url: str, *, pool_size: int = 5) -> None:
-        """Connect lazily to `url` (any PostgreSQL URL)."""
+    def __init__(self, url: str, *, pool_size: int = 5, statement_timeout_s: float | None = None) -> None:
+        """Connect lazily to `url` (any PostgreSQL URL); a statement that takes longer than its timeout is given up."""
         self._engine = sa.create_engine(
             driver_url(url),
             pool_size=pool_size,
@@ -34,6 +36,9 @@ class Ledger:
             pool_pre_ping=True,
             connect_args={"connect_timeout": 10, "application_name": "rag_pipeline"},
         )
+        if statement_timeout_s is not None:
+            limit = f"SET statement_timeout = {max(1, round(statement_timeout_s * 1000))}"
+            event.listen(self._engine, "connect", lambda connection, _record: _set(connection, limit))
 
     def close(self) -> None:
         """Close all connections."""
@@ -81,6 +86,13 @@ class Ledger:
             finally:
                 if is_held:
                     connection.execute(sa.select(sa.func.pg_advisory_unlock(kind, key)))
+
+
+def _set(connection: psycopg.Connection, setting: str) -> None:
+    # Not among the connection's options, where the URL may have some of its own.
+    with connection.cursor() as cursor:
+        cursor.execute(setting.encode())
+    connection.commit()
 
 
 @contextmanager
