@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI, Request, Response
+from fastapi_offline import FastAPIOffline
 from starlette.concurrency import run_in_threadpool
 
 import rag_pipeline
@@ -27,7 +28,14 @@ def build_app(bench: Workbench, *, search_deadline_s: float = 10.0) -> FastAPI:
         await run_in_threadpool(threads.close)
         bench.close()
 
-    app = FastAPI(title="rag_pipeline", version=rag_pipeline.__version__, description=_DESCRIPTION, lifespan=lifespan)
+    # FastAPI's own pages load their scripts from a CDN.
+    app = FastAPIOffline(
+        title="rag_pipeline",
+        version=rag_pipeline.__version__,
+        description=_DESCRIPTION,
+        lifespan=lifespan,
+        redoc_url=None,
+    )
     app.state.bench = bench
     app.state.threads = threads
     app.include_router(routes_search.router, prefix="/api/v1")
