@@ -67,7 +67,7 @@ def take_snapshot(root: Path, relative_path: bytes, *, directory: Path, max_file
         FileVanishedError: nothing is there any more.
         FileChangingError: it was written to meanwhile.
         FileUnreachableError: the disk or the network under it failed.
-        FolderMissingError: `root` cannot be opened.
+        FolderMissingError: `root` cannot be opened, or is a link.
         DiskFullError: `directory` has no room for the copy.
     """
     with _translated_errors():
@@ -106,7 +106,8 @@ def _open_inside(root: Path, relative_path: bytes) -> int:
     if b"\0" in relative_path or any(part in {b"", b".", b".."} for part in parts):
         raise DocumentError(ReasonCode.LINK_OUTSIDE, "the path is not one inside the folder")
     try:
-        folder = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        # A link put in the folder's place would lead out of the uploads folder, whose own links are resolved before.
+        folder = os.open(root, _DIRECTORY_FLAGS)
     except OSError as error:
         raise FolderMissingError(f"the folder {root} cannot be opened: {error.strerror}") from None
     try:

@@ -5,7 +5,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import psycopg
 import sqlalchemy as sa
+from sqlalchemy import event
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
@@ -26,8 +28,8 @@ def driver_url(url: str) -> sa.URL:
 class Ledger:
     """Transactions on one ledger. Cheap to make; holds a pool of connections until `close`."""
 
-    def __init__(self, url: str, *, pool_size: int = 5) -> None:
-        """Connect lazily to `url` (any PostgreSQL URL)."""
+    def __init__(self, url: str, *, pool_size: int = 5, statement_timeout_s: float | None = None) -> None:
+        """Connect lazily to `url` (any PostgreSQL URL); a statement that takes longer than its timeout is given up."""
         self._engine = sa.create_engine(
             driver_url(url),
             pool_size=pool_size,
@@ -35,6 +37,9 @@ class Ledger:
             pool_pre_ping=True,
             connect_args={"connect_timeout": 10, "application_name": "rag_pipeline"},
         )
+        if statement_timeout_s is not None:
+            limit = f"SET statement_timeout = {max(1, round(statement_timeout_s * 1000))}"
+            event.listen(self._engine, "connect", lambda connection, _record: _set(connection, limit))
 
     def close(self) -> None:
         """Close all connections."""
@@ -116,6 +121,13 @@ def _runs(session: sa.Connection, statement: sa.Select[tuple[Any]]) -> bool:
     except DBAPIError:
         return False
     return True
+
+
+def _set(connection: psycopg.Connection, setting: str) -> None:
+    # Not among the connection's options, where the URL may have some of its own.
+    with connection.cursor() as cursor:
+        cursor.execute(setting.encode())
+    connection.commit()
 
 
 @contextmanager

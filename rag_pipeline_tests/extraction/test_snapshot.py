@@ -222,6 +222,14 @@ def test_a_missing_folder_says_nothing_about_its_files(root: Path, directory: Pa
         _snapshot(root / "unmounted", b"a.txt", directory)
 
 
+def test_a_folder_that_is_a_link_is_not_entered(root: Path, directory: Path) -> None:
+    (root / "a.txt").write_text("words")
+    link = root.with_name("link")
+    link.symlink_to(root)
+    with pytest.raises(FolderMissingError):
+        _snapshot(link, b"a.txt", directory)
+
+
 def test_a_file_written_to_while_it_is_read_is_not_believed(root: Path, directory: Path) -> None:
     path = root / "log.txt"
     with path.open("wb") as file:
