@@ -22,6 +22,8 @@ logger = logging.getLogger(__name__)
 TICK_S = 0.1
 _LOG_LOOK_S = 10.0
 _USAGE_ERROR_EXIT_CODE = 2
+_MAX_DOUBLINGS = 30
+"""More are beyond any longest wait, and after 1,024 (nine hours of deaths) no float holds the number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,7 +190,8 @@ class Supervisor:
         self._back_off(child)
 
     def _back_off(self, child: Child) -> None:
-        backoff_s = min(self._patience.first_backoff_s * 2 ** (child.deaths - 1), self._patience.max_backoff_s)
+        doublings = min(child.deaths - 1, _MAX_DOUBLINGS)
+        backoff_s = min(self._patience.first_backoff_s * 2**doublings, self._patience.max_backoff_s)
         child.start_again_at = time.monotonic() + backoff_s
         child.state = ChildState.RESTARTING
 

@@ -125,6 +125,16 @@ def test_a_child_whose_log_cannot_be_written_is_tried_again_and_the_others_go_on
         assert _pid(supervisor, "other") == other
 
 
+def test_a_child_that_died_thousands_of_times_is_still_restarted(tmp_path: Path) -> None:
+    with _supervisor(tmp_path, [_spec("server")]) as supervisor:
+        supervisor.start()
+        _child(supervisor, "server").deaths = 5000  # two days of a full disk
+        old = _pid(supervisor, "server")
+        os.kill(old, signal.SIGKILL)
+        supervisor.watch(lambda: _child(supervisor, "server").pid not in {old, None})
+        assert runs(_pid(supervisor, "server"))
+
+
 def test_a_crash_loop_at_the_start_is_an_error_with_the_last_words(tmp_path: Path) -> None:
     code = "import sys; print('the reason', file=sys.stderr); sys.exit(7)"
     sibling = _spec("sibling")
