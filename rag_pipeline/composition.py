@@ -15,8 +15,13 @@ from rag_pipeline.settings import IngestSettings, Settings
 from rag_pipeline.vectors.client import connect
 
 
-def build_workbench(settings: Settings, *, pool_size: int = 5) -> Workbench:
+def build_workbench(settings: Settings, *, pool_size: int = 5, statement_timeout_s: float | None = None) -> Workbench:
     """The workbench that `settings` describe; nothing is connected to or loaded before it is used.
+
+    Args:
+        settings: of this process.
+        pool_size: connections to the ledger that are kept; as many again are made when needed.
+        statement_timeout_s: longest time for a statement in the ledger; None: as long as it takes.
 
     Raises:
         InstanceNotRunningError: `settings` name no stores. The embedded ones belong to `rag-pipeline up`, which gives
@@ -28,7 +33,9 @@ def build_workbench(settings: Settings, *, pool_size: int = 5) -> Workbench:
         )
     api_key = settings.qdrant.api_key
     return Workbench(
-        ledger=Ledger(settings.database.url.get_secret_value(), pool_size=pool_size),
+        ledger=Ledger(
+            settings.database.url.get_secret_value(), pool_size=pool_size, statement_timeout_s=statement_timeout_s
+        ),
         qdrant=connect(
             settings.qdrant.url,
             api_key=api_key.get_secret_value() if api_key else None,
@@ -42,7 +49,7 @@ def build_workbench(settings: Settings, *, pool_size: int = 5) -> Workbench:
         limits=ExtractionLimits(**settings.extraction.model_dump()),
         rules=ingest_rules(settings.ingest),
         uploads_dir=settings.uploads_dir,
-        scratch_dir=settings.data_dir / "scratch",
+        scratch_dir=settings.data_dir / "scratch",  # emptied by the next owner: `embedded.instance.SCRATCH_DIR`
     )
 
 

@@ -14,11 +14,12 @@
     ├── FileUnsettledError        a file cannot be read just now; the caller queues it again (retryable)
     │   ├── FileVanishedError
     │   ├── FileChangingError
+    │   ├── FileUnreachableError
     │   └── FolderMissingError
     ├── StoreUnavailableError     PostgreSQL or Qdrant does not answer (retryable)
     │   ├── LedgerUnavailableError
     │   └── VectorStoreUnavailableError
-    ├── SearchDeadlineError       a search took longer than it may (retryable)
+    ├── SearchDeadlineError       a search, or another answer, took longer than it may (retryable)
     ├── CollectionBusyError       another writer holds the collection (retryable)
     ├── ModelError                the embedding model cannot be found, loaded or trusted
     ├── AllDocumentsFailedError   a run tried many documents and every one failed
@@ -125,7 +126,7 @@ class CollectionNotFoundError(UsageError):
 
 
 class InvalidCollectionKeyError(UsageError):
-    """A collection key is not `[a-z0-9-]{1,64}`."""
+    """A collection key is not `[a-z0-9][a-z0-9-]{0,63}`."""
 
     code = "invalid_collection_key"
 
@@ -197,6 +198,12 @@ class FileChangingError(FileUnsettledError):
     code = "file_changing"
 
 
+class FileUnreachableError(FileUnsettledError):
+    """The disk or the network under the file failed just now (EIO, ETIMEDOUT)."""
+
+    code = "file_unreachable"
+
+
 class FolderMissingError(FileUnsettledError):
     """The collection's folder itself cannot be opened: that says nothing about its files."""
 
@@ -223,7 +230,7 @@ class VectorStoreUnavailableError(StoreUnavailableError):
 
 
 class SearchDeadlineError(RagPipelineError):
-    """A search took longer than it may; the stores are slow or overloaded."""
+    """The answer took longer than it may; the stores are slow or overloaded."""
 
     code = "search_deadline"
     retryable = True

@@ -7,7 +7,7 @@ the project folder. `.env.example` and the README's table list the same names; a
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, Field, SecretStr, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 _MIB = 1024 * 1024
@@ -23,13 +23,19 @@ def project_dir() -> Path:
     return checkout if (checkout / "dagster.yaml").is_file() else Path.cwd()
 
 
-class DatabaseSettings(BaseModel):
+class _Group(BaseModel):
+    """Settings that share a prefix. Other names under it are errors: a misspelt setting would do nothing in silence."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class DatabaseSettings(_Group):
     """PostgreSQL, the system of record."""
 
     url: SecretStr | None = Field(default=None, description="PostgreSQL URL; empty: the embedded server")
 
 
-class QdrantSettings(BaseModel):
+class QdrantSettings(_Group):
     """Qdrant, the projection that is searched."""
 
     url: str | None = Field(default=None, description="Qdrant URL; empty: the embedded server")
@@ -37,7 +43,7 @@ class QdrantSettings(BaseModel):
     timeout_s: float = Field(default=30.0, gt=0, description="longest wait for one answer of Qdrant, seconds")
 
 
-class ApiSettings(BaseModel):
+class ApiSettings(_Group):
     """The query API."""
 
     host: str = Field(default="127.0.0.1", description="address the query API binds to")
@@ -47,7 +53,7 @@ class ApiSettings(BaseModel):
     )
 
 
-class CodeServerSettings(BaseModel):
+class CodeServerSettings(_Group):
     """Dagster's code server, where the webserver and the daemon find our definitions."""
 
     host: str = Field(default="127.0.0.1", description="host of Dagster's code server")
@@ -56,7 +62,7 @@ class CodeServerSettings(BaseModel):
     )
 
 
-class EmbeddingSettings(BaseModel):
+class EmbeddingSettings(_Group):
     """The embedding model. A change of model is a new IndexSpec."""
 
     model: str = Field(
@@ -69,7 +75,7 @@ class EmbeddingSettings(BaseModel):
     threads: int | None = Field(default=None, ge=1, description="CPU threads for the model; empty: all cores")
 
 
-class ChunkingSettings(BaseModel):
+class ChunkingSettings(_Group):
     """How text is cut. A change is a new IndexSpec."""
 
     max_tokens: int = Field(default=256, ge=16, description="longest chunk, in the model's own tokens")
@@ -85,7 +91,7 @@ class ChunkingSettings(BaseModel):
         return self
 
 
-class ExtractionSettings(BaseModel):
+class ExtractionSettings(_Group):
     """Limits of the child process that reads files; one file never takes more."""
 
     timeout_s: float = Field(default=60.0, gt=0, description="longest time to read one file, seconds")
@@ -97,7 +103,7 @@ class ExtractionSettings(BaseModel):
     max_pages: int = Field(default=20_000, ge=1, description="most pages of one file")
 
 
-class IngestSettings(BaseModel):
+class IngestSettings(_Group):
     """How work is found, claimed and finished."""
 
     scan_interval_s: int = Field(default=2, ge=1, description="seconds between two looks at the uploads folder")

@@ -4,6 +4,7 @@ from typing import Annotated, cast
 
 from fastapi import Depends, Request
 
+from rag_pipeline.api.deadline import AnswerThreads
 from rag_pipeline.services.workbench import Workbench
 
 
@@ -11,9 +12,9 @@ def _workbench(request: Request) -> Workbench:
     return cast("Workbench", request.app.state.bench)
 
 
-def _search_deadline_s(request: Request) -> float:
-    return float(request.app.state.search_deadline_s)
+def _threads(request: Request) -> AnswerThreads:
+    return cast("AnswerThreads", request.app.state.threads)
 
 
 Bench = Annotated[Workbench, Depends(_workbench)]
-SearchDeadline = Annotated[float, Depends(_search_deadline_s)]
+Threads = Annotated[AnswerThreads, Depends(_threads)]

@@ -5,4 +5,7 @@ from rag_pipeline.composition import build_workbench
 from rag_pipeline.settings import Settings
 
 _settings = Settings()
-app = build_app(build_workbench(_settings, pool_size=20), search_deadline_s=_settings.api.search_deadline_s)
+_deadline_s = _settings.api.search_deadline_s
+app = build_app(
+    build_workbench(_settings, pool_size=20, statement_timeout_s=_deadline_s), search_deadline_s=_deadline_s
+)

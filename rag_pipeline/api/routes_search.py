@@ -2,7 +2,7 @@
 
 from fastapi import APIRouter
 
-from rag_pipeline.api.dependencies import Bench, SearchDeadline
+from rag_pipeline.api.dependencies import Bench, Threads
 from rag_pipeline.api.schemas import HitChunk, HitDocument, SearchHit, SearchRequest, SearchResponse
 from rag_pipeline.services.search import Hit, search
 
@@ -10,9 +10,11 @@ router = APIRouter(tags=["search"])
 
 
 @router.post("/search")
-def search_collection(request: SearchRequest, bench: Bench, deadline_s: SearchDeadline) -> SearchResponse:
+async def search_collection(request: SearchRequest, bench: Bench, threads: Threads) -> SearchResponse:
     """The passages of a collection that answer a query best, each with its document and page."""
-    answer = search(bench, request.collection, request.query, limit=request.limit, deadline_s=deadline_s)
+    answer = await threads.run(
+        lambda: search(bench, request.collection, request.query, limit=request.limit, deadline_s=threads.deadline_s)
+    )
     return SearchResponse(
         hits=[_hit(hit) for hit in answer.hits],
         collection=answer.collection,

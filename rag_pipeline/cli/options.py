@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
+
     from rag_pipeline.embedded.stack import InstancePlan
     from rag_pipeline.settings import Settings
 
@@ -48,7 +50,7 @@ def settings_from(
         return Settings(**{name: value for name, value in given.items() if value is not None})
     except ValidationError as error:
         # The value may be a secret: only its place and what is wrong with it are said.
-        wrong = "; ".join(f"{_variable(problem['loc'])}: {problem['msg']}" for problem in error.errors())
+        wrong = "; ".join(f"{_variable(problem['loc'])}: {_wrong(problem)}" for problem in error.errors())
         raise UsageError(f"The settings are not valid: {wrong}.") from None
 
 
@@ -89,6 +91,10 @@ def instance_plan(settings: "Settings") -> "InstancePlan":
 
 def _from_working_dir(path: Path | None) -> Path | None:
     return None if path is None else Path.cwd() / path.expanduser()
+
+
+def _wrong(problem: "ErrorDetails") -> str:
+    return "there is no such setting" if problem["type"] == "extra_forbidden" else problem["msg"]
 
 
 def _variable(place: tuple[int | str, ...]) -> str:

@@ -66,8 +66,9 @@ def _print_not_searchable(rows: list[dict[str, Any]]) -> None:
     from rag_pipeline.errors import ReasonCode
 
     table = Table("document", "reason", "what to do", box=None)
+    advice = {code.value: code.advice for code in ReasonCode}
     for row in rows[:_MAX_ROWS]:
-        table.add_row(shown(row["path"]), row["reason"], ReasonCode(row["reason"]).advice)
+        table.add_row(shown(row["path"]), row["reason"], advice.get(row["reason"]) or row["detail"])
     console = Console(highlight=False)
     console.print(table)
     if len(rows) > _MAX_ROWS:

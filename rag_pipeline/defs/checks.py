@@ -11,7 +11,12 @@ import dagster as dg
 from rag_pipeline.defs.metadata import verdicts_table
 from rag_pipeline.defs.resources import WorkbenchResource
 from rag_pipeline.ledger.runs import Verdict
-from rag_pipeline.services.judge import EVERY_CHUNK_HAS_A_POINT, EVERY_POINT_IS_RECORDED, NOTHING_FAILED
+from rag_pipeline.services.judge import (
+    EVERY_CHUNK_HAS_A_POINT,
+    EVERY_INDEXED_DOCUMENT_HAS_A_CHUNK,
+    EVERY_POINT_IS_RECORDED,
+    NOTHING_FAILED,
+)
 from rag_pipeline.services.verdicts import verdicts_by_check
 
 _SPECS = [
@@ -19,6 +24,11 @@ _SPECS = [
         EVERY_CHUNK_HAS_A_POINT,
         asset="qdrant_collection",
         description="Every live chunk of the ledger has its point.",
+    ),
+    dg.AssetCheckSpec(
+        EVERY_INDEXED_DOCUMENT_HAS_A_CHUNK,
+        asset="qdrant_collection",
+        description="Every document that counts as indexed can be found: it has a live chunk.",
     ),
     dg.AssetCheckSpec(
         EVERY_POINT_IS_RECORDED,

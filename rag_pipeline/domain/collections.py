@@ -9,7 +9,8 @@ from rag_pipeline.errors import InvalidCollectionKeyError
 
 MAX_KEY_CHARS = 64
 DEFAULT_COLLECTION = "default"
-_KEY = re.compile(r"[a-z0-9-]{1,64}")
+_KEY = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
+"""Without a hyphen in front: the embedded Qdrant takes no such name for a physical collection."""
 
 
 def is_key(key: str) -> bool:
@@ -21,11 +22,12 @@ def check_key(key: str) -> str:
     """`key`, when it is a collection key.
 
     Raises:
-        InvalidCollectionKeyError: it is not `[a-z0-9-]{1,64}`.
+        InvalidCollectionKeyError: it is not `[a-z0-9][a-z0-9-]{0,63}`.
     """
     if not is_key(key):
         raise InvalidCollectionKeyError(
-            f"{key[:80]!r} is not a collection key: use 1 to 64 of a-z, 0-9 and '-' (folder names are slugged so)."
+            f"{key[:80]!r} is not a collection key: use 1 to 64 of a-z, 0-9 and '-', with no '-' in front "
+            "(folder names are slugged so)."
         )
     return key
 
@@ -33,8 +35,11 @@ def check_key(key: str) -> str:
 def slug(folder: str) -> str:
     """The key a folder's name suggests: accents dropped, lower case, other characters become single hyphens.
 
+    A name that is a key already stays as it is: whoever asks for that key means this folder.
     A name without any usable character (say, in Arabic) gives a short stable hash of the name.
     """
+    if is_key(folder):
+        return folder
     ascii_only = unicodedata.normalize("NFKD", folder).encode("ascii", "ignore").decode()
     key = re.sub(r"[^a-z0-9]+", "-", ascii_only.lower()).strip("-")[:MAX_KEY_CHARS].strip("-")
     return key or f"c-{_short_hash(folder)}"

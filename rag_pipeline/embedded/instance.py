@@ -5,6 +5,7 @@ The lock is an `flock`: the kernel drops it with its holder, so there is no stal
 
 import fcntl
 import json
+import logging
 import os
 import time
 from collections.abc import Iterator
@@ -16,8 +17,12 @@ from typing import Any
 from rag_pipeline.embedded.leftovers import end, left_behind_in
 from rag_pipeline.errors import InstanceRunningError, UsageError
 
+logger = logging.getLogger(__name__)
+
 LOCK_FILE = "instance.lock"
 INSTANCE_FILE = "instance.json"
+SCRATCH_DIR = "scratch"
+"""Private copies of files that are being read; whatever stands there when nobody owns the folder is a leftover."""
 _LEFTOVER_GRACE_S = 3.0
 _LOCK_TRIES = 10
 """Tries, 50 ms apart: `find_instance` holds the lock for an instant when it looks."""
@@ -59,7 +64,9 @@ class RunningInstance:
 
 @contextmanager
 def own_data_dir(data_dir: Path) -> Iterator[None]:
-    """Be the only owner of `data_dir` (made when missing) for the block; first ends what a killed owner left running.
+    """Be the only owner of `data_dir` (made when missing) for the block; first clears what a killed owner left.
+
+    That is processes that still run, and private copies of files that were being read.
 
     Raises:
         InstanceRunningError: another process owns it.
@@ -69,10 +76,19 @@ def own_data_dir(data_dir: Path) -> Iterator[None]:
     try:
         (data_dir / INSTANCE_FILE).unlink(missing_ok=True)
         end(left_behind_in(data_dir), grace_s=_LEFTOVER_GRACE_S)
+        _clear_scratch(data_dir)
         yield
     finally:
         (data_dir / INSTANCE_FILE).unlink(missing_ok=True)
         os.close(lock)
+
+
+def _clear_scratch(data_dir: Path) -> None:
+    for left in (data_dir / SCRATCH_DIR).glob("*"):
+        try:
+            left.unlink()
+        except OSError as error:
+            logger.warning("%s: a leftover that cannot be removed (%s)", left, error.strerror)
 
 
 def announce(instance: RunningInstance) -> None:

@@ -30,10 +30,11 @@ def bound(path: Path, *, max_bytes: int = MAX_BYTES) -> None:
     """Keep `path` under about `max_bytes` while its child goes on writing: the text moves to `path`.1.
 
     Copied and cut, not renamed, because the child keeps its descriptor; it appends, so it goes on at the new end.
+    Where there is no room for the copy, the log stays as it is: a full disk must not end who looks after the children.
     """
-    with suppress(FileNotFoundError):
+    with suppress(OSError):
         if path.stat().st_size > max_bytes:
-            shutil.copyfile(path, _numbered(path, 1))
+            _copy(path, _numbered(path, 1))
             os.truncate(path, 0)
 
 
@@ -46,6 +47,15 @@ def tail(path: Path, *, max_lines: int = 20) -> str:
     except FileNotFoundError:
         return ""
     return "\n".join([line.rstrip() for line in text.splitlines() if line.strip()][-max_lines:])
+
+
+def _copy(path: Path, target: Path) -> None:
+    """The copy, or none at all: half of one would take room that is lacking."""
+    try:
+        shutil.copyfile(path, target)
+    except OSError:
+        target.unlink(missing_ok=True)
+        raise
 
 
 def _numbered(path: Path, number: int) -> Path:

@@ -22,6 +22,8 @@ logger = logging.getLogger(__name__)
 TICK_S = 0.1
 _LOG_LOOK_S = 10.0
 _USAGE_ERROR_EXIT_CODE = 2
+_MAX_DOUBLINGS = 30
+"""More are beyond any longest wait, and after 1,024 (nine hours of deaths) no float holds the number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +155,13 @@ class Supervisor:
         try:
             child.start(self._environment, mark=self._mark, working_dir=self._mark.data_dir)
         except OSError as error:
-            raise StartupError(f"{child.spec.name} cannot be started: {error}") from error
+            if not self._was_ready:
+                raise StartupError(f"{child.spec.name} cannot be started: {error}") from error
+            # A full disk, no free descriptors: that may pass, and the other children work on meanwhile.
+            logger.warning("%s: cannot be started now: %s", child.spec.name, error)
+            child.deaths += 1
+            self._back_off(child)
+            return
         logger.info("%s: started, pid %s", child.spec.name, child.pid)
 
     def _advance_start(self, child: Child) -> None:
@@ -179,7 +187,11 @@ class Supervisor:
         logger.warning("%s: ended with exit code %s, death %d", child.spec.name, child.last_exit_code, child.deaths)
         if not self._was_ready:
             self._give_up_when_hopeless(child)
-        backoff_s = min(self._patience.first_backoff_s * 2 ** (child.deaths - 1), self._patience.max_backoff_s)
+        self._back_off(child)
+
+    def _back_off(self, child: Child) -> None:
+        doublings = min(child.deaths - 1, _MAX_DOUBLINGS)
+        backoff_s = min(self._patience.first_backoff_s * 2**doublings, self._patience.max_backoff_s)
         child.start_again_at = time.monotonic() + backoff_s
         child.state = ChildState.RESTARTING
 

@@ -20,6 +20,7 @@ from rag_pipeline.errors import (
     DiskFullError,
     DocumentError,
     FileChangingError,
+    FileUnreachableError,
     FileVanishedError,
     FolderMissingError,
     ReasonCode,
@@ -65,7 +66,8 @@ def take_snapshot(root: Path, relative_path: bytes, *, directory: Path, max_file
         DocumentError: it cannot become a document (outside, not a file, empty, too large, unreadable, path too long).
         FileVanishedError: nothing is there any more.
         FileChangingError: it was written to meanwhile.
-        FolderMissingError: `root` cannot be opened.
+        FileUnreachableError: the disk or the network under it failed.
+        FolderMissingError: `root` cannot be opened, or is a link.
         DiskFullError: `directory` has no room for the copy.
     """
     with _translated_errors():
@@ -91,7 +93,9 @@ def _translated_errors() -> Iterator[None]:
             raise FileChangingError("a part of the path became a link while it was opened") from None
         if error.errno in {errno.ENXIO, errno.ENODEV, errno.EISDIR, errno.EOPNOTSUPP}:
             raise DocumentError(ReasonCode.NOT_A_FILE, name) from None
-        if error.errno in {errno.EACCES, errno.EPERM, errno.EIO, errno.EINVAL, errno.ETIMEDOUT}:
+        if error.errno in {errno.EIO, errno.ETIMEDOUT}:
+            raise FileUnreachableError(f"the disk or the network under it failed: {name}") from None
+        if error.errno in {errno.EACCES, errno.EPERM, errno.EINVAL}:
             raise DocumentError(ReasonCode.UNREADABLE, f"the system refuses: {name}") from None
         raise
 
@@ -102,7 +106,8 @@ def _open_inside(root: Path, relative_path: bytes) -> int:
     if b"\0" in relative_path or any(part in {b"", b".", b".."} for part in parts):
         raise DocumentError(ReasonCode.LINK_OUTSIDE, "the path is not one inside the folder")
     try:
-        folder = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        # A link put in the folder's place would lead out of the uploads folder, whose own links are resolved before.
+        folder = os.open(root, _DIRECTORY_FLAGS)
     except OSError as error:
         raise FolderMissingError(f"the folder {root} cannot be opened: {error.strerror}") from None
     try:

@@ -11,6 +11,7 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from rag_pipeline.domain.documents import Page
+from rag_pipeline.domain.states import DocumentState
 from rag_pipeline.ledger.tables import FOREVER, chunks, documents, pages, points
 
 
@@ -198,6 +199,23 @@ def count_live_without_point(connection: sa.Connection, generation_id: int) -> i
             chunks.c.live_from < FOREVER,
             ~has_point,
         )
+    ).scalar_one()
+
+
+def count_indexed_without_chunk(connection: sa.Connection, generation_id: int, collection: str) -> int:
+    """Documents that count as searchable without a live chunk: always 0, unless something is wrong.
+
+    A document without text never counts as searchable: it ends `skipped`.
+    """
+    has_live_chunk = sa.exists().where(
+        chunks.c.generation_id == generation_id,
+        chunks.c.document_id == documents.c.id,
+        chunks.c.live_to == FOREVER,
+        chunks.c.live_from < FOREVER,
+    )
+    is_searchable = sa.or_(documents.c.indexed_hash.is_not(None), documents.c.state == DocumentState.INDEXED.value)
+    return connection.execute(
+        sa.select(sa.func.count()).where(documents.c.collection == collection, is_searchable, ~has_live_chunk)
     ).scalar_one()
 
 

@@ -88,7 +88,10 @@ def register(connection: sa.Connection, collection: str, files: Mapping[bytes, S
         set_={
             **{name: statement.excluded[name] for name in ("seen_size_bytes", "seen_mtime_ns", "seen_ctime_ns")},
             **_due_again(),
-            "priority": sa.func.least(documents.c.priority, statement.excluded.priority),
+            "priority": sa.case(
+                (documents.c.is_delete_wanted, statement.excluded.priority),
+                else_=sa.func.least(documents.c.priority, statement.excluded.priority),
+            ),
             "vanished_at": None,
             "is_delete_wanted": False,
             "attempts": 0,
@@ -154,20 +157,22 @@ def list_vanished(connection: sa.Connection, collection: str) -> list[tuple[Vani
 
 
 def maybe_moved(connection: sa.Connection, ids: Iterable[UUID]) -> set[UUID]:
-    """Those of these documents that may only have been moved: a file of the same size waits to be read.
+    """Those of these documents that may only have been moved: a file of the same size and date waits to be read.
 
-    Were they deleted before that one is searchable, what a renamed folder holds would be dark meanwhile.
+    Were they deleted before that one is searchable, what a renamed folder holds would be dark meanwhile. Moving keeps
+    the date; by size alone, any file of a long queue would hold a deletion back until the queue is done.
     """
     other = documents.alias("other")
-    is_due_with_its_size = sa.and_(
+    is_due_and_alike = sa.and_(
         other.c.seen_seq > other.c.done_seq,
         other.c.vanished_at.is_(None),
         other.c.not_before <= sa.func.now(),
         other.c.seen_size_bytes == documents.c.seen_size_bytes,
+        other.c.seen_mtime_ns == documents.c.seen_mtime_ns,
         other.c.id != documents.c.id,
     )
     among = documents.c.id == sa.any_(sa.literal(list(ids), sa.ARRAY(sa.Uuid)))
-    return set(connection.scalars(sa.select(documents.c.id).where(among, sa.exists().where(is_due_with_its_size))))
+    return set(connection.scalars(sa.select(documents.c.id).where(among, sa.exists().where(is_due_and_alike))))
 
 
 def present_hashes(connection: sa.Connection, hashes: Iterable[bytes]) -> set[bytes]:

@@ -3,8 +3,11 @@
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
+import psycopg
 import sqlalchemy as sa
+from sqlalchemy import event
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
@@ -25,8 +28,8 @@ def driver_url(url: str) -> sa.URL:
 class Ledger:
     """Transactions on one ledger. Cheap to make; holds a pool of connections until `close`."""
 
-    def __init__(self, url: str, *, pool_size: int = 5) -> None:
-        """Connect lazily to `url` (any PostgreSQL URL)."""
+    def __init__(self, url: str, *, pool_size: int = 5, statement_timeout_s: float | None = None) -> None:
+        """Connect lazily to `url` (any PostgreSQL URL); a statement that takes longer than its timeout is given up."""
         self._engine = sa.create_engine(
             driver_url(url),
             pool_size=pool_size,
@@ -34,6 +37,9 @@ class Ledger:
             pool_pre_ping=True,
             connect_args={"connect_timeout": 10, "application_name": "rag_pipeline"},
         )
+        if statement_timeout_s is not None:
+            limit = f"SET statement_timeout = {max(1, round(statement_timeout_s * 1000))}"
+            event.listen(self._engine, "connect", lambda connection, _record: _set(connection, limit))
 
     def close(self) -> None:
         """Close all connections."""
@@ -50,7 +56,7 @@ class Ledger:
             yield connection
 
     @contextmanager
-    def writer(self, collection: str) -> Iterator[None]:
+    def writer(self, collection: str) -> Iterator["WriterLock"]:
         """Hold the lock that makes this process the only writer of `collection`.
 
         The lock belongs to a PostgreSQL session: it is gone the moment its holder is, however it died.
@@ -58,29 +64,70 @@ class Ledger:
         Raises:
             CollectionBusyError: another process holds it.
         """
-        with self._advisory_lock(_WRITER_LOCK, collection) as is_held:
-            if not is_held:
+        with self._advisory_lock(_WRITER_LOCK, collection) as session:
+            if session is None:
                 raise CollectionBusyError(
                     f"Another run is writing collection {collection!r}; this one can be started again when it is done."
                 )
-            yield
+            yield WriterLock(session, collection)
 
     @contextmanager
     def scanner(self) -> Iterator[bool]:
         """Try to become the only scanner of the uploads folder; yields whether this process is."""
-        with self._advisory_lock(_SCAN_LOCK, "uploads") as is_held:
-            yield is_held
+        with self._advisory_lock(_SCAN_LOCK, "uploads") as session:
+            yield session is not None
 
     @contextmanager
-    def _advisory_lock(self, kind: int, name: str) -> Iterator[bool]:
+    def _advisory_lock(self, kind: int, name: str) -> Iterator[sa.Connection | None]:
+        """The session that holds the lock; None when another one does."""
         with _translated(), self._engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
             key = sa.func.hashtext(name)
             is_held = bool(connection.scalar(sa.select(sa.func.pg_try_advisory_lock(kind, key))))
             try:
-                yield is_held
+                yield connection if is_held else None
             finally:
-                if is_held:
-                    connection.execute(sa.select(sa.func.pg_advisory_unlock(kind, key)))
+                if is_held and not _runs(connection, sa.select(sa.func.pg_advisory_unlock(kind, key))):
+                    # Gone with its session: what was written was checked against the leases (`work.check_held`).
+                    logger.warning("the lock of %s was lost before its end", name)
+
+
+class WriterLock:
+    """The lock of a collection's only writer, while it should be held."""
+
+    def __init__(self, session: sa.Connection, collection: str) -> None:
+        """Made by `Ledger.writer`."""
+        self._session = session
+        self._collection = collection
+
+    def check(self) -> None:
+        """Nothing, while the session that holds the lock lives.
+
+        Raises:
+            CollectionBusyError: it ended, and another run may be writing by now.
+        """
+        if not _runs(self._session, sa.select(1)):
+            raise CollectionBusyError(
+                f"The lock of collection {self._collection!r} was lost with its connection to PostgreSQL; "
+                "this run stops, and can be started again."
+            )
+
+
+def _runs(session: sa.Connection, statement: sa.Select[tuple[Any]]) -> bool:
+    """Whether the session still lives and ran `statement`."""
+    if session.invalidated:
+        return False
+    try:
+        session.execute(statement)
+    except DBAPIError:
+        return False
+    return True
+
+
+def _set(connection: psycopg.Connection, setting: str) -> None:
+    # Not among the connection's options, where the URL may have some of its own.
+    with connection.cursor() as cursor:
+        cursor.execute(setting.encode())
+    connection.commit()
 
 
 @contextmanager

@@ -10,7 +10,8 @@ import sqlalchemy as sa
 
 from rag_pipeline.domain.documents import Document
 from rag_pipeline.domain.states import DocumentState
-from rag_pipeline.errors import ReasonCode
+from rag_pipeline.errors import CollectionBusyError, ReasonCode
+from rag_pipeline.ledger.documents import Priority
 from rag_pipeline.ledger.tables import collections, documents, pages
 
 _SUSPECT_AFTER = 2
@@ -26,7 +27,7 @@ class Claimed:
     Shapes:
         seq: the reason to work that this claim answers; a higher one may come meanwhile.
         content_hash: of the file its pages are of; indexed_hash: of the version that is live. None: none.
-        attempts: claims since the last good end, this one included.
+        attempts: claims since it last reached a stage or a good end, this one included.
     """
 
     id: UUID
@@ -167,9 +168,30 @@ def holding_runs(connection: sa.Connection) -> list[str]:
     return list(connection.scalars(sa.select(documents.c.run_id).where(documents.c.run_id.is_not(None)).distinct()))
 
 
-def advance(connection: sa.Connection, ids: Sequence[UUID], state: DocumentState) -> None:
-    """Note that these documents are at `state` now."""
-    connection.execute(sa.update(documents).where(_among(ids)).values(state=state.value, changed_at=sa.func.now()))
+def check_held(connection: sa.Connection, ids: Sequence[UUID], *, run_id: str) -> None:
+    """Nothing, when this run still holds these documents; they stay locked until the transaction ends.
+
+    The writer lock is gone with its session (a restart of PostgreSQL, a proxy that drops idle connections), and a run
+    that does not notice works beside its successor: two flips of one document close what each other opened.
+
+    Raises:
+        CollectionBusyError: another run took them over.
+    """
+    statement = sa.select(documents.c.run_id).where(_among(ids)).order_by(documents.c.id).with_for_update()
+    if any(holder != run_id for holder in connection.scalars(statement).all()):
+        raise CollectionBusyError(f"Another run took over documents of run {run_id}; nothing more is written by it.")
+
+
+def advance(connection: sa.Connection, ids: Sequence[UUID], state: DocumentState, *, run_id: str) -> None:
+    """Note that these documents, which `run_id` holds, are at `state` now.
+
+    What attempts count starts anew with each stage that a document reaches: a stop now and then on a long way is no
+    fault of it. Each try of a document begins at `extracting`, so that stage ends nothing.
+    """
+    check_held(connection, ids, run_id=run_id)
+    attempts = {} if state is DocumentState.EXTRACTING else {"attempts": 0}
+    changes = {"state": state.value, "changed_at": sa.func.now(), **attempts}
+    connection.execute(sa.update(documents).where(_among(ids)).values(**changes))
 
 
 def record_extraction(
@@ -210,6 +232,7 @@ def record_extraction(
             state=DocumentState.CHUNKING.value,
             changed_at=sa.func.now(),
             extracted_seq=seq,
+            attempts=0,
             media_type=document.media_type,
             title=document.title,
             language=document.language,
@@ -240,6 +263,7 @@ def finish(
             reason=reason.value if reason else None,
             detail=detail,
             done_seq=seq,
+            priority=sa.case((is_newer, documents.c.priority), else_=Priority.BULK.value),
             attempts=0,
             run_id=None,
             lease_until=None,

@@ -61,7 +61,7 @@ def ingest_collection(
     """
     report = IngestReport()
     began = time.monotonic()
-    with bench.ledger.writer(collection), _recorded(bench, collection, run_id, report):
+    with bench.ledger.writer(collection) as lock, _recorded(bench, collection, run_id, report):
         generation = live_generation(bench, collection)
         bench.scratch_dir.mkdir(parents=True, exist_ok=True)
         with Extractor(bench.limits) as extractor:
@@ -75,7 +75,7 @@ def ingest_collection(
                     break
         if "qdrant_collection" in stages:
             with _timed(report, "qdrant_collection"):
-                qdrant_collection.tidy(bench, generation, report)
+                qdrant_collection.tidy(bench, generation, report, lock=lock)
                 judge_counts(bench, generation)
         report.duration_s = time.monotonic() - began
     logger.info(

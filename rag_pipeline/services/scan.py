@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 
-from rag_pipeline.domain.collections import DEFAULT_COLLECTION, key_for_folder
+from rag_pipeline.domain.collections import DEFAULT_COLLECTION, is_key, key_for_folder
 from rag_pipeline.domain.deletions import decide_deletions
 from rag_pipeline.domain.scanning import Signature, plan_scan
 from rag_pipeline.extraction.registry import extractor_versions
@@ -74,8 +74,9 @@ def _create_collections(ledger: Ledger, uploads_dir: Path, report: ScanReport) -
         existing = collections.list_all(connection)
         taken = {collection.key for collection in existing} | {DEFAULT_COLLECTION}
         missing = folders - {collection.folder for collection in existing}
-        for folder in sorted(missing):
-            title = documents.printable(folder)
+        titles = {folder: documents.printable(folder) for folder in missing}
+        # Names that are keys come first: `upper` has the key `upper`, also beside a folder `UPPER`.
+        for folder, title in sorted(titles.items(), key=lambda item: (not is_key(item[1]), item[0])):
             key = key_for_folder(title, taken)
             collections.create(connection, key, title=title, folder=folder)
             taken.add(key)
@@ -152,6 +153,9 @@ def _guard(ledger: Ledger, collection: Collection, trouble: str | None, rules: I
 
 def _look(folder: bytes, *, is_root: bool) -> _Look:
     """Everything below `folder` that is not a folder, by path relative to it. Links are not followed."""
+    if not is_root and os.path.islink(folder):  # noqa: PTH114 - bytes
+        # Put there in place of the folder: it would lead out of the uploads folder.
+        return _Look({}, (), "is a link")
     files: dict[bytes, Signature] = {}
     unreadable: list[bytes] = []
     trouble = None

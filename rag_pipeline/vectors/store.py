@@ -1,5 +1,7 @@
 """Making what a generation needs in Qdrant: its physical collection with every vector and index, and the alias."""
 
+from typing import Any
+
 from qdrant_client import QdrantClient, models
 
 from rag_pipeline.domain.spec import DENSE_VECTOR, SPARSE_VECTOR, IndexSpec
@@ -53,11 +55,12 @@ def count_points(client: QdrantClient, physical: str) -> int:
         return client.count(physical, exact=True).count
 
 
-def check_answers(client: QdrantClient) -> None:
-    """Nothing, when Qdrant answers.
+def check_answers(client: QdrantClient, *, timeout_s: float = 2.0) -> None:
+    """Nothing, when Qdrant answers within `timeout_s`; that is a look, so it is shorter than the client's own timeout.
 
     Raises:
         VectorStoreUnavailableError: it does not.
     """
     with translated("asking for its collections"):
-        client.get_collections()
+        # `get_collections` takes no timeout.
+        client.http.client.request(type_=dict[str, Any], method="GET", url="/collections", timeout=timeout_s)

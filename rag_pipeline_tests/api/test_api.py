@@ -1,5 +1,6 @@
 """The query API over real stores: what it answers, and that every error is a problem."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -221,6 +222,18 @@ def test_openapi_lists_every_path(api: TestClient) -> None:
         "/health/ready",
     }
     assert api.get("/docs").status_code == 200
+
+
+def test_the_page_to_try_the_api_on_asks_nobody_else(api: TestClient) -> None:
+    page = api.get("/docs").text
+    parts = re.findall(r"""(?:src|href)=["']([^"']+)""", page)
+    answers = {part: api.get(part) for part in parts if part.startswith("/") and not part.startswith("//")}
+
+    assert sorted(answers) == sorted(parts)
+    assert {answer.status_code for answer in answers.values()} == {200}
+    assert {part.rsplit(".", 1)[-1] for part in parts} == {"js", "css", "png"}
+    assert "://" not in page
+    assert "/openapi.json" in page
 
 
 def test_without_qdrant_a_search_is_refused_and_says_when_to_come_back(papers: Workshop) -> None:

@@ -88,6 +88,13 @@ def test_wrong_settings_and_options_are_exit_code_2(tmp_path: Path) -> None:
     assert _run("no-such-command", cwd=tmp_path).returncode == 2
 
 
+@pytest.mark.parametrize("name", ["RAG_INGEST__SETLE_S", "RAG_API__PORTS", "RAG_DATABASE__URLS"])
+def test_a_misspelt_setting_is_named_and_its_value_is_not(tmp_path: Path, name: str) -> None:
+    done = _run("health", cwd=tmp_path, **{name: "1234567"})
+    assert done.returncode == 2
+    assert done.stderr == f"The settings are not valid: {name}: there is no such setting.\n"
+
+
 def test_stopping_nothing_is_fine(tmp_path: Path) -> None:
     done = _run("stop", "--data-dir", "d", cwd=tmp_path)
     assert (done.returncode, done.stdout) == (0, f"Nothing runs on {tmp_path / 'd'}.\n")

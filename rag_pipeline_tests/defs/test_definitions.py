@@ -151,11 +151,13 @@ def test_checks_show_the_verdicts_and_name_what_fails(
 
     assert {name: check.passed for name, check in good.items()} == {
         "every_chunk_has_a_point": True,
+        "every_indexed_document_has_a_chunk": True,
         "every_point_is_recorded": True,
         "nothing_failed": True,
     }
     assert {name: check.passed for name, check in bad.items()} == {
         "every_chunk_has_a_point": True,
+        "every_indexed_document_has_a_chunk": True,
         "every_point_is_recorded": False,
         "nothing_failed": False,
     }

@@ -17,7 +17,7 @@ from rag_pipeline_tests.e2e.texts import holds, paragraph, sentence
 pytestmark = pytest.mark.slow
 
 _QUIET_S = 12.0
-_INTEGRITY = ("every_chunk_has_a_point", "every_point_is_recorded")
+_INTEGRITY = ("every_chunk_has_a_point", "every_indexed_document_has_a_chunk", "every_point_is_recorded")
 
 
 @pytest.fixture(scope="module")

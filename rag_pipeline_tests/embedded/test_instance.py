@@ -13,9 +13,19 @@ from pathlib import Path
 
 import pytest
 
-from rag_pipeline.embedded.instance import RunningInstance, announce, find_instance, is_owned, own_data_dir, owner_pid
+from rag_pipeline.composition import build_workbench
+from rag_pipeline.embedded.instance import (
+    SCRATCH_DIR,
+    RunningInstance,
+    announce,
+    find_instance,
+    is_owned,
+    own_data_dir,
+    owner_pid,
+)
 from rag_pipeline.embedded.leftovers import MARK_VARIABLE, Mark
 from rag_pipeline.errors import InstanceRunningError, UsageError
+from rag_pipeline.settings import Settings
 from rag_pipeline_tests.embedded.waiting import runs
 
 _OWN = (
@@ -128,6 +138,19 @@ def test_what_a_killed_owner_started_is_ended_and_strangers_are_not(tmp_path: Pa
                 one.kill()
 
 
+def test_copies_that_a_killed_run_left_are_removed_by_the_next_owner(tmp_path: Path) -> None:
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    (scratch / "snapshot-1").write_text("text of a document")
+    (scratch / "snapshot-2").symlink_to(tmp_path)
+    with own_data_dir(tmp_path):
+        assert list(scratch.iterdir()) == []
+        (scratch / "snapshot-3").touch()
+        with pytest.raises(InstanceRunningError), own_data_dir(tmp_path):
+            pass
+        assert [left.name for left in scratch.iterdir()] == ["snapshot-3"]
+
+
 def test_a_folder_that_cannot_be_made_is_a_sentence(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(UsageError, match="cannot be used"), own_data_dir(tmp_path / "file" / "data"):
@@ -137,3 +160,10 @@ def test_a_folder_that_cannot_be_made_is_a_sentence(tmp_path: Path) -> None:
 def test_a_description_survives_json(tmp_path: Path) -> None:
     instance = replace(_instance(tmp_path), qdrant_api_key='é\n"key')
     assert RunningInstance.from_json(json.dumps(instance.as_json())) == instance
+
+
+def test_what_is_removed_is_what_runs_write(tmp_path: Path) -> None:
+    stores = {"database": {"url": "postgresql:///rag"}, "qdrant": {"url": "http://127.0.0.1:9"}}
+    bench = build_workbench(Settings(data_dir=tmp_path, **stores))  # type: ignore[arg-type]  # pydantic takes dicts
+    assert bench.scratch_dir == tmp_path / SCRATCH_DIR
+    bench.close()

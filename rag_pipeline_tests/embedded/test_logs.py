@@ -3,7 +3,11 @@
 import os
 from pathlib import Path
 
+import pytest
+
 from rag_pipeline.embedded import logs
+
+FULL_DISK = Path("/dev/full")
 
 
 def test_each_start_has_a_file_of_its_own_and_the_last_ones_are_kept(tmp_path: Path) -> None:
@@ -30,6 +34,18 @@ def test_a_growing_log_is_cut_while_its_writer_goes_on(tmp_path: Path) -> None:
         logs.bound(path, max_bytes=1000)
         os.write(log.fileno(), b"after")
     assert path.read_bytes() == b"after"
+    assert path.with_name("api.log.1").stat().st_size == 1001
+
+
+@pytest.mark.skipif(not FULL_DISK.exists(), reason="this system has no device that is always full")
+def test_a_full_disk_costs_no_log_and_raises_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "api.log"
+    path.write_bytes(b"x" * 1001)
+    path.with_name("api.log.1").symlink_to(FULL_DISK)
+    logs.bound(path, max_bytes=1000)
+    assert path.stat().st_size == 1001
+    logs.bound(path, max_bytes=1000)
+    assert path.stat().st_size == 0
     assert path.with_name("api.log.1").stat().st_size == 1001
 
 

@@ -109,6 +109,32 @@ def test_restarts_slow_down(tmp_path: Path) -> None:
         assert child.last_exit_code == 3
 
 
+def test_a_child_whose_log_cannot_be_written_is_tried_again_and_the_others_go_on(tmp_path: Path) -> None:
+    logs, away = tmp_path / "logs", tmp_path / "away"
+    with _supervisor(tmp_path, [_spec("server"), _spec("other")]) as supervisor:
+        supervisor.start()
+        server, other = _child(supervisor, "server"), _pid(supervisor, "other")
+        logs.rename(away)
+        logs.touch()
+        os.kill(_pid(supervisor, "server"), signal.SIGKILL)
+        supervisor.watch(lambda: server.deaths >= 3)
+        assert server.pid is None
+        logs.unlink()
+        away.rename(logs)
+        supervisor.watch(lambda: server.state is ChildState.READY)
+        assert _pid(supervisor, "other") == other
+
+
+def test_a_child_that_died_thousands_of_times_is_still_restarted(tmp_path: Path) -> None:
+    with _supervisor(tmp_path, [_spec("server")]) as supervisor:
+        supervisor.start()
+        _child(supervisor, "server").deaths = 5000  # two days of a full disk
+        old = _pid(supervisor, "server")
+        os.kill(old, signal.SIGKILL)
+        supervisor.watch(lambda: _child(supervisor, "server").pid not in {old, None})
+        assert runs(_pid(supervisor, "server"))
+
+
 def test_a_crash_loop_at_the_start_is_an_error_with_the_last_words(tmp_path: Path) -> None:
     code = "import sys; print('the reason', file=sys.stderr); sys.exit(7)"
     sibling = _spec("sibling")

@@ -54,14 +54,16 @@ def _documents() -> list[object]:
     rows = _rows("MANIFEST.csv", ("path", "expected"))
     read = ("docs/", "adversarial/")
     return [
-        row for row in rows if not isinstance(row, tuple) or (row[0].startswith(read) and not row[0].endswith(".py"))
+        row
+        for row in rows
+        if row is _ABSENT or (isinstance(row, tuple) and row[0].startswith(read) and not row[0].endswith(".py"))
     ]
 
 
 def _probes() -> list[object]:
     rows = _rows("PROBES.csv", ("path", "phrase_that_extracted_text_must_contain"))
     read = ("docs/pdf/", "docs/md/", "docs/txt/", "docs/html/")
-    return [row for row in rows if not isinstance(row, tuple) or row[0].startswith(read)]
+    return [row for row in rows if row is _ABSENT or (isinstance(row, tuple) and row[0].startswith(read))]
 
 
 def _extract(extractor: Extractor, path: str, folder: Path) -> Document:

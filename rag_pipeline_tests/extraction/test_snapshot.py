@@ -1,5 +1,6 @@
 """A snapshot is what the file was, taken without leaving the folder; everything else is refused by name."""
 
+import errno
 import hashlib
 import os
 import socket
@@ -13,7 +14,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rag_pipeline.errors import DocumentError, FileChangingError, FileVanishedError, FolderMissingError, ReasonCode
+from rag_pipeline.errors import (
+    DocumentError,
+    FileChangingError,
+    FileUnreachableError,
+    FileVanishedError,
+    FolderMissingError,
+    ReasonCode,
+)
 from rag_pipeline.extraction.snapshot import Snapshot, take_snapshot
 
 _LIMIT = 10_000_000
@@ -186,6 +194,22 @@ def _as_nobody() -> Iterator[None]:
         os.seteuid(0)
 
 
+@pytest.mark.parametrize("number", [errno.EIO, errno.ETIMEDOUT])
+def test_a_disk_that_fails_just_now_is_not_the_files_fault(
+    root: Path, directory: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    (root / "a.txt").write_text("on a network drive")
+
+    def fails(_descriptor: int, _size: int) -> bytes:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, "read", fails)
+    with pytest.raises(FileUnreachableError, match=errno.errorcode[number]):
+        _snapshot(root, b"a.txt", directory)
+    monkeypatch.undo()
+    assert list(directory.iterdir()) == []
+
+
 def test_a_file_that_is_gone_has_vanished(root: Path, directory: Path) -> None:
     (root / "file").write_text("not a folder")
     for path in (b"gone.txt", b"gone/a.txt", b"file/a.txt"):
@@ -196,6 +220,14 @@ def test_a_file_that_is_gone_has_vanished(root: Path, directory: Path) -> None:
 def test_a_missing_folder_says_nothing_about_its_files(root: Path, directory: Path) -> None:
     with pytest.raises(FolderMissingError):
         _snapshot(root / "unmounted", b"a.txt", directory)
+
+
+def test_a_folder_that_is_a_link_is_not_entered(root: Path, directory: Path) -> None:
+    (root / "a.txt").write_text("words")
+    link = root.with_name("link")
+    link.symlink_to(root)
+    with pytest.raises(FolderMissingError):
+        _snapshot(link, b"a.txt", directory)
 
 
 def test_a_file_written_to_while_it_is_read_is_not_believed(root: Path, directory: Path) -> None:

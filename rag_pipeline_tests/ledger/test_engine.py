@@ -57,6 +57,15 @@ def test_the_lock_of_a_killed_writer_is_free_at_once(database_url: str) -> None:
     ledger.close()
 
 
+def test_a_statement_that_takes_too_long_is_given_up(database_url: str) -> None:
+    ledger = Ledger(database_url, statement_timeout_s=0.05)
+    with pytest.raises(LedgerUnavailableError, match="statement timeout"), ledger.begin() as connection:
+        connection.execute(sa.select(sa.func.pg_sleep(30)))
+    with ledger.begin() as connection:
+        assert collections.list_all(connection) == []
+    ledger.close()
+
+
 def test_a_connection_that_was_cut_is_replaced(database_url: str) -> None:
     ledger = Ledger(database_url)
     with pytest.raises(LedgerUnavailableError), ledger.begin() as connection:

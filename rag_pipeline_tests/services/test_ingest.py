@@ -1,5 +1,6 @@
 """Ingesting a folder: exactly once, no silent success, one bad file never stops the others."""
 
+import errno
 import os
 import random
 from pathlib import Path
@@ -320,6 +321,29 @@ def test_a_file_that_vanished_before_it_was_read_waits_for_the_scan(workshop: Wo
     assert workshop.states()["0.txt"][0] == "queued"
     workshop.catch_up()
     assert workshop.states()["0.txt"][0] == "deleted"
+
+
+def test_a_file_on_a_disk_that_fails_is_tried_again_before_it_is_failed(
+    workshop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put_some(workshop, 1)
+    workshop.rule(retry_after_s=0.0)
+    workshop.scan()
+    read = os.read
+
+    def fails(descriptor: int, size: int) -> bytes:
+        if Path(f"/proc/self/fd/{descriptor}").resolve().is_relative_to(workshop.bench.uploads_dir):
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return read(descriptor, size)
+
+    monkeypatch.setattr(os, "read", fails)
+    report = workshop.ingest()
+    assert (report.postponed, report.failed) == (2, 1)
+    assert workshop.states() == {"0.txt": ("failed", "unreadable")}
+    monkeypatch.undo()
+
+    workshop.put("papers/0.txt", words("other", 40))
+    assert workshop.catch_up().indexed == 1
 
 
 def test_documents_of_a_bumped_extractor_are_read_again(

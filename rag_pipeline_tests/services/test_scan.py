@@ -13,6 +13,7 @@ from rag_pipeline.ledger import collections
 from rag_pipeline.services.deletions import confirm_deletions
 from rag_pipeline.services.queue import collections_needing_a_run
 from rag_pipeline.services.scan import scan_uploads
+from rag_pipeline.services.submit import copy_in
 from rag_pipeline_tests.workshop import Workshop, words
 
 
@@ -109,6 +110,32 @@ def test_each_folder_is_a_collection_and_folders_of_one_slug_are_two(workshop: W
     assert keys(workshop)["my-papers"] == b"My Papers"
     assert report.new == 3
     assert workshop.scan().new_collections == []
+
+
+def test_a_folder_whose_name_is_a_key_keeps_it_when_another_has_that_slug(workshop: Workshop) -> None:
+    workshop.put("UPPER/a.txt", "a")
+    workshop.put("upper/a.txt", "b")
+    workshop.scan()
+
+    assert keys(workshop)["upper"] == b"upper"
+    assert len(keys(workshop)) == 2
+
+
+@pytest.mark.parametrize("key", ["foo-", "a--b"])
+def test_a_file_handed_in_for_a_key_with_odd_hyphens_is_found_under_it(
+    workshop: Workshop, tmp_path: Path, key: str
+) -> None:
+    source = tmp_path / "a.txt"
+    source.write_text("words to find")
+    bench = workshop.bench
+    submitted = copy_in(source, collection=key, ledger=bench.ledger, uploads_dir=bench.uploads_dir)
+    workshop.let_time_pass(workshop.path(f"{key}/a.txt"))
+    workshop.scan()
+    workshop.ingest(key)
+
+    assert keys(workshop) == {key: key.encode()}
+    assert list(submitted.paths.values()) == [b"a.txt"]
+    assert workshop.found_paths("words to find", collection=key) == ["a.txt"]
 
 
 def test_loose_files_and_a_folder_named_default_are_the_default_collection(workshop: Workshop) -> None:
@@ -215,6 +242,37 @@ def test_a_missing_folder_deletes_nothing_and_its_return_is_no_work(workshop: Wo
     assert needing(workshop) == []
 
 
+def test_a_folder_replaced_by_a_link_is_not_followed_and_deletes_nothing(workshop: Workshop, tmp_path: Path) -> None:
+    put_many(workshop, "papers", 3)
+    workshop.catch_up()
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "secret.txt").write_text("not in the uploads folder")
+    workshop.path("papers").rename(workshop.path(".away"))
+    workshop.path("papers").symlink_to(outside)
+    workshop.catch_up()
+
+    assert held(workshop) == (3, "the folder is a link")
+    assert sorted(set(workshop.found_paths("anything"))) == ["00.txt", "01.txt", "02.txt"]
+
+    workshop.path("papers").unlink()
+    workshop.path(".away").rename(workshop.path("papers"))
+    assert workshop.scan().returned == 3
+    assert held(workshop) == (0, None)
+
+
+def test_a_file_seen_before_its_folder_became_a_link_is_not_read(workshop: Workshop, tmp_path: Path) -> None:
+    workshop.put("papers/a.txt", "words")
+    workshop.scan()
+    outside = tmp_path / "outside"
+    workshop.path("papers").rename(outside)
+    workshop.path("papers").symlink_to(outside)
+    report = workshop.ingest()
+
+    assert (report.claimed, report.embedded) == (1, 0)
+    assert workshop.states() == {"a.txt": ("queued", None)}
+
+
 def test_an_emptied_folder_deletes_nothing_until_confirmed(workshop: Workshop) -> None:
     put_many(workshop, "papers", 2)
     workshop.catch_up()
@@ -262,6 +320,23 @@ def test_a_renamed_subfolder_is_released_once_its_content_is_back(workshop: Work
     assert len(workshop.embedder.embedded) == embedded
     assert sorted(set(workshop.found_paths("anything"))) == [*(f"new/{n:02}.txt" for n in range(25)), "other.txt"]
     workshop.whole_state()
+
+
+def test_a_deletion_waits_for_a_file_that_was_moved_and_for_no_other_that_is_due(workshop: Workshop) -> None:
+    for name in ("deleted", "moved", "stays"):
+        workshop.put(f"papers/{name}.txt", f"{name:8}")
+    workshop.catch_up()
+    workshop.put("bulk/waiting.txt", "8 bytes.")
+    workshop.scan()
+    workshop.path("papers/deleted.txt").unlink()
+    workshop.path("papers/moved.txt").rename(workshop.path("bulk/moved.txt"))
+    workshop.let_time_pass(workshop.path("bulk/moved.txt"))
+    workshop.scan()
+
+    assert workshop.column("is_delete_wanted") == {"deleted.txt": True, "moved.txt": False, "stays.txt": False}
+    workshop.ingest("bulk")
+    workshop.scan()
+    assert workshop.column("is_delete_wanted") == {"deleted.txt": True, "moved.txt": True, "stays.txt": False}
 
 
 def test_another_disk_under_the_same_name_deletes_nothing(workshop: Workshop) -> None:

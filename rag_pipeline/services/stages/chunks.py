@@ -19,8 +19,8 @@ def run(current: Slice) -> None:
             current.end(document, ReasonCode.NO_TEXT, "no passage could be cut from it")
             continue
         with current.bench.ledger.begin() as connection:
+            work.advance(connection, [document.id], DocumentState.EMBEDDING, run_id=current.run_id)
             chunks.replace_pending(connection, current.generation.id, document.id, rows)
-            work.advance(connection, [document.id], DocumentState.EMBEDDING)
         current.move(document, DocumentState.EMBEDDING)
         current.report.chunks += len(rows)
         current.report.tokens += sum(row.token_count for row in rows)

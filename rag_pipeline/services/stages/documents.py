@@ -8,6 +8,7 @@ from rag_pipeline.domain.states import DocumentState
 from rag_pipeline.errors import (
     DocumentError,
     FileChangingError,
+    FileUnreachableError,
     FileVanishedError,
     FolderMissingError,
     ReasonCode,
@@ -42,7 +43,7 @@ def run(current: Slice, extractor: Extractor) -> None:
 def _extract(current: Slice, extractor: Extractor, folder: bytes, document: Claimed) -> None:
     root = current.bench.uploads_dir / folder.decode("utf-8", "surrogateescape")
     with current.bench.ledger.begin() as connection:
-        work.advance(connection, [document.id], DocumentState.EXTRACTING)
+        work.advance(connection, [document.id], DocumentState.EXTRACTING, run_id=current.run_id)
     try:
         with take_snapshot(
             root,
@@ -54,9 +55,11 @@ def _extract(current: Slice, extractor: Extractor, folder: bytes, document: Clai
     except DocumentError as error:
         logger.info("document %s: %s", document.id, error.reason.value)
         current.end(document, error.reason, error.detail)
-    except FileChangingError as error:
+    except (FileChangingError, FileUnreachableError) as error:
         if document.attempts >= current.bench.rules.max_attempts:
-            current.end(document, ReasonCode.KEEPS_CHANGING, str(error))
+            is_changing = isinstance(error, FileChangingError)
+            reason = ReasonCode.KEEPS_CHANGING if is_changing else ReasonCode.UNREADABLE
+            current.end(document, reason, str(error))
         else:
             _postpone(current, document)
     except (FileVanishedError, FolderMissingError):
@@ -101,6 +104,7 @@ def _is_live_already(document: Claimed, snapshot: Snapshot) -> bool:
 
 def _record(current: Slice, document: Claimed, extracted: Document, facts: dict[str, object]) -> None:
     with current.bench.ledger.begin() as connection:
+        work.check_held(connection, [document.id], run_id=current.run_id)
         work.record_extraction(connection, document.id, extracted, seq=document.seq, **facts)
     current.move(
         document,
@@ -118,6 +122,7 @@ def _record(current: Slice, document: Claimed, extracted: Document, facts: dict[
 def _postpone(current: Slice, document: Claimed, **facts: int) -> None:
     wait_s = current.bench.rules.retry_after_s * 2 ** max(document.attempts - 1, 0)
     with current.bench.ledger.begin() as connection:
+        work.check_held(connection, [document.id], run_id=current.run_id)
         work.postpone(connection, document.id, wait_s=wait_s, **facts)
     current.leave(document)
     current.report.postponed += 1

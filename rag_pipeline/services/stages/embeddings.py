@@ -26,7 +26,7 @@ def run(current: Slice) -> None:
         current.keep_lease()
         _embed(current, new[start : start + _TEXTS_AT_A_TIME])
     with current.bench.ledger.begin() as connection:
-        work.advance(connection, waiting, DocumentState.INDEXING)
+        work.advance(connection, waiting, DocumentState.INDEXING, run_id=current.run_id)
     for document in current.at(DocumentState.EMBEDDING):
         current.move(document, DocumentState.INDEXING)
 

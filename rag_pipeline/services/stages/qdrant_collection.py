@@ -9,8 +9,9 @@ import sqlalchemy as sa
 
 from rag_pipeline.domain.states import DocumentState
 from rag_pipeline.errors import IndexIntegrityError
-from rag_pipeline.ledger import chunks, collections, documents, embeddings, points, work
+from rag_pipeline.ledger import chunks, collections, embeddings, points, work
 from rag_pipeline.ledger.chunks import Chunk
+from rag_pipeline.ledger.engine import WriterLock
 from rag_pipeline.ledger.generations import Generation
 from rag_pipeline.ledger.work import Claimed
 from rag_pipeline.services.report import IngestReport
@@ -28,6 +29,11 @@ def run(current: Slice) -> None:
         wanted = list(chunks.pending_of(connection, current.generation.id, list(ready)))
         wanted += chunks.live_of(connection, current.generation.id, list(unchanged))
         recorded = points.recorded(connection, current.generation.id, [chunk.chunk_id for chunk in wanted])
+    if without := ready.keys() - {chunk.document_id for chunk in wanted}:
+        # The flip would close what is live of them and call them indexed.
+        raise IndexIntegrityError(
+            f"{len(without)} documents of {current.collection!r} stand at `indexing` without chunks; touch their files."
+        )
     sources = ready | unchanged
     payloads = {chunk.chunk_id: _payload(current, sources[chunk.document_id], chunk) for chunk in wanted}
     new = [chunk for chunk in wanted if chunk.chunk_id not in recorded]
@@ -47,8 +53,12 @@ def run(current: Slice) -> None:
     current.report.indexed += len(ready)
 
 
-def tidy(bench: Workbench, generation: Generation, report: IngestReport) -> None:
-    """Delete points that no live chunk and no search under way needs, then their closed chunk rows."""
+def tidy(bench: Workbench, generation: Generation, report: IngestReport, *, lock: WriterLock) -> None:
+    """Delete points that no live chunk and no search under way needs, then their closed chunk rows.
+
+    Raises:
+        CollectionBusyError: `lock` was lost; a successor may need these points again.
+    """
     grace_s = bench.rules.point_grace_s
     while True:
         with bench.ledger.begin() as connection:
@@ -57,6 +67,7 @@ def tidy(bench: Workbench, generation: Generation, report: IngestReport) -> None
             break
         with bench.ledger.begin() as connection:
             points.doubt(connection, generation.id, unneeded)
+        lock.check()
         qdrant_points.delete(bench.qdrant, generation.physical, unneeded)
         with bench.ledger.begin() as connection:
             points.forget(connection, generation.id, unneeded)
@@ -99,7 +110,7 @@ def _flip(current: Slice, ready: Sequence[Claimed]) -> None:
     ended = [ending.document for ending in [*current.endings, *current.unchanged]]
     with current.bench.ledger.begin() as connection:
         # A scan may write the same rows now: both lock them in one order, and neither waits for the other for ever.
-        documents.lock(connection, [document.id for document in [*ready, *ended]])
+        work.check_held(connection, [document.id for document in [*ready, *ended]], run_id=current.run_id)
         if ready or current.endings:
             current.report.revision = _make_visible(current, connection, ready)
         for document in ready:

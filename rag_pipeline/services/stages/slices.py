@@ -70,6 +70,7 @@ class Slice:
             self.endings.append(ending)
             return
         with self.bench.ledger.begin() as connection:
+            work.check_held(connection, [document.id], run_id=self.run_id)
             chunks.replace_pending(connection, self.generation.id, document.id, [])
             work.finish(
                 connection, document.id, ending.state, seq=document.seq, reason=reason, detail=ending.detail, **facts
