@@ -15,9 +15,9 @@ _MAX_FLOAT_32 = 3.4e38
 
 
 def parsed(body: bytes) -> object:
-    """The value that `body` spells; an empty body is an empty object."""
+    """The value that `body` spells; an empty body is none."""
     try:
-        return read_in_slices(body) or orjson.loads(body or b"{}")
+        return read_in_slices(body) or orjson.loads(body)
     except orjson.JSONDecodeError as error:
         raise FormatError(str(error)) from error
 
