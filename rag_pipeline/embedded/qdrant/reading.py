@@ -42,20 +42,6 @@ def picked(value: object, *, of: str, keys: Collection[str], unsupported: Collec
     return {key: given[key] for key in keys if key in given}
 
 
-def fields(value: object, *, of: str, allowed: Collection[str]) -> JsonObject:
-    """The object without its nulls, where a field that is not known changes what is meant.
-
-    Raises:
-        UnsupportedError: it has a field that is not in `allowed`. Qdrant ignores unknown fields; here one may be a
-            feature that is missing, and ignoring it would be a wrong answer.
-    """
-    given = known(value, of=of)
-    for key in given:
-        if key not in allowed:
-            raise UnsupportedError(f"`{key}` in {of}")
-    return given
-
-
 def array(value: object, *, of: str) -> list[object]:
     """The list."""
     if not isinstance(value, list):
