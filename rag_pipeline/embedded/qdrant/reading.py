@@ -15,9 +15,9 @@ _MAX_FLOAT_32 = 3.4e38
 
 
 def parsed(body: bytes) -> object:
-    """The value that `body` spells; an empty body is an empty object."""
+    """The value that `body` spells; an empty body is none."""
     try:
-        return read_in_slices(body) or orjson.loads(body or b"{}")
+        return read_in_slices(body) or orjson.loads(body)
     except orjson.JSONDecodeError as error:
         raise FormatError(str(error)) from error
 
@@ -40,20 +40,6 @@ def picked(value: object, *, of: str, keys: Collection[str], unsupported: Collec
     """The fields of the object that are in `keys` and not null, for who goes through all of them; see `known`."""
     given = known(value, of=of, unsupported=unsupported)
     return {key: given[key] for key in keys if key in given}
-
-
-def fields(value: object, *, of: str, allowed: Collection[str]) -> JsonObject:
-    """The object without its nulls, where a field that is not known changes what is meant.
-
-    Raises:
-        UnsupportedError: it has a field that is not in `allowed`. Qdrant ignores unknown fields; here one may be a
-            feature that is missing, and ignoring it would be a wrong answer.
-    """
-    given = known(value, of=of)
-    for key in given:
-        if key not in allowed:
-            raise UnsupportedError(f"`{key}` in {of}")
-    return given
 
 
 def array(value: object, *, of: str) -> list[object]:

@@ -20,7 +20,7 @@ from starlette.routing import Route
 from rag_pipeline.embedded.qdrant import backup
 from rag_pipeline.embedded.qdrant.names import checked_collection_name
 from rag_pipeline.embedded.qdrant.problems import EngineFailedError, NotFoundError, WrongInputError, collection_missing
-from rag_pipeline.embedded.qdrant.reading import JsonObject, choice, fields, required, string
+from rag_pipeline.embedded.qdrant.reading import JsonObject, choice, known, required, string
 from rag_pipeline.embedded.qdrant.replies import accepted, answering
 from rag_pipeline.embedded.qdrant.shelf import Shelf
 from rag_pipeline.embedded.qdrant.snapshots import COLLECTION, STORAGE
@@ -30,7 +30,6 @@ from rag_pipeline.embedded.qdrant.workplace import Workplace, to_end, workplace_
 _log = logging.getLogger(__name__)
 
 _PRIORITIES = ("no_sync", "snapshot", "replica")
-_RECOVER_KEYS = ("location", "priority", "checksum", "api_key")
 
 
 async def list_snapshots(request: Request) -> object:
@@ -64,12 +63,14 @@ async def delete_snapshot(request: Request) -> object:
 async def recover(request: Request) -> object:
     """`PUT .../snapshots/recover`."""
     place = workplace_of(request)
-    given = fields(await place.json_of(request), of="snapshot recover", allowed=_RECOVER_KEYS)
+    given = known(await place.json_of(request), of="snapshot recover")
     location = string(required(given, "location", of="snapshot recover"), of="location")
     choice(given.get("priority", "no_sync"), of="priority", among=_PRIORITIES)
     checksum = string(given["checksum"], of="checksum") if "checksum" in given else None
     name = _recovered_name(request)
-    archive = place.storage.shelves.located(location, shelf=place.storage.shelves.collection(name))
+    shelves = place.storage.shelves
+    shelf = shelves.shard(name) if "shard" in request.path_params else shelves.collection(name)
+    archive = shelves.located(location, shelf=shelf)
     return await _answered(request, lambda: _replace(request, name, archive, checksum=checksum))
 
 

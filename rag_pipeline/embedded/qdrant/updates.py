@@ -136,9 +136,9 @@ def _read_upsert(body: object, schema: CollectionSchema) -> PointsUpdate:
 def _point(row: object, reader: VectorReader) -> edge.Point:
     if not isinstance(row, dict):
         raise FormatError("a point must be an object")
-    if "vector" not in row:
+    if "vector" not in row and "vectors" not in row:
         raise FormatError("missing field `vector` of a point")
-    vectors = reader.read(row["vector"])
+    vectors = reader.read(row["vector"] if "vector" in row else row["vectors"])
     # Point refuses a number that the binding cannot read, so an unchecked vector cannot get further than this.
     return edge.Point(point_id(row.get("id")), vectors, _payload_or_none(row.get("payload")))
 
@@ -169,14 +169,13 @@ def _require_equal_lengths(*columns: list[object]) -> None:
 def _read_update_vectors(body: object, schema: CollectionSchema) -> PointsUpdate:
     given = _given(body, "update vectors", ("points", "update_filter"))
     rows = [
-        picked(row, of="point vectors", keys=("id", "vector"))
-        for row in array(required(given, "points", of="update vectors"), of="points")
+        picked(row, of="point vectors", keys=("id", "vector", "vectors"))
+        for row in _not_empty(required(given, "points", of="update vectors"), of="points")
     ]
     condition = filter_or_none(given, "update_filter")
     reader = VectorReader(schema)
     updated = [
-        edge.PointVectors(point_id(row.get("id")), reader.read(required(row, "vector", of="point vectors")))
-        for row in rows
+        edge.PointVectors(point_id(row.get("id")), reader.read(_vector_field(row, of="point vectors"))) for row in rows
     ]
     reader.finish()
     operations = [
@@ -192,8 +191,8 @@ def _read_delete(body: object, _: CollectionSchema) -> SelectionUpdate:
 
 
 def _read_delete_vectors(body: object, schema: CollectionSchema) -> SelectionUpdate:
-    given = _given(body, "delete vectors", (*_CHOICE_KEYS, "vector"))
-    names = strings(required(given, "vector", of="delete vectors"), of="vector")
+    given = _given(body, "delete vectors", (*_CHOICE_KEYS, "vector", "vectors"))
+    names = strings(_not_empty(_vector_field(given, of="delete vectors"), of="vector"), of="vector")
     for name in names:
         if name not in schema.names:
             raise WrongInputError(f"Not existing vector name error: {name}")
@@ -227,6 +226,18 @@ def _read_clear_payload(body: object, _: CollectionSchema) -> SelectionUpdate:
 
 def _given(body: object, of: str, keys: tuple[str, ...]) -> JsonObject:
     return picked(body, of=of, keys=keys, unsupported=("shard_key",))
+
+
+def _vector_field(given: JsonObject, *, of: str) -> object:
+    """The field `vector`, or its alias `vectors`, as Qdrant reads them in writes."""
+    return required(given, "vectors" if "vectors" in given and "vector" not in given else "vector", of=of)
+
+
+def _not_empty(value: object, *, of: str) -> list[object]:
+    items = array(value, of=of)
+    if not items:
+        raise ValidationError(f"{of}: length 0 invalid, must be 1 or larger")
+    return items
 
 
 def _chosen(given: JsonObject) -> list[PointId] | edge.Filter:

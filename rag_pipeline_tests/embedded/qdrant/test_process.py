@@ -80,3 +80,18 @@ def test_without_a_key_web_pages_are_refused(http: httpx.Client, headers: dict[s
 def _run(*arguments: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "rag_pipeline.embedded.qdrant", *arguments]
     return subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
+
+
+def test_a_client_that_leaves_in_the_middle_of_its_body_is_no_failure(tmp_path: Path) -> None:
+    with ServerProcess(tmp_path / "storage") as server:
+        url = httpx.URL(server.url)
+        for line, kind in (
+            ("PUT /collections/c", "application/json"),
+            ("POST /collections/c/snapshots/upload", "multipart/form-data; boundary=b"),
+        ):
+            head = f"{line} HTTP/1.1\r\nHost: {url.host}\r\nContent-Type: {kind}\r\nContent-Length: 99\r\n\r\n"
+            with socket.create_connection((url.host, url.port or 0)) as leaving:
+                leaving.sendall(head.encode() + b"{")
+        assert httpx.get(f"{server.url}/collections").json()["result"] == {"collections": []}
+        assert server.stop() == 0
+    assert "Traceback" not in (tmp_path / "storage.log").read_text()

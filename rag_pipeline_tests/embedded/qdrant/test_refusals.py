@@ -166,6 +166,13 @@ def test_what_is_not_json_is_400(http: httpx.Client, collection: str, body: byte
     assert http.post(f"/collections/{collection}/points", content=body).status_code == 400
 
 
+def test_an_empty_body_is_no_empty_object(http: httpx.Client, collection: str) -> None:
+    path = f"/collections/{collection}"
+    assert http.post(f"{path}/points/scroll", content=b"").status_code == 400
+    assert http.patch(path).status_code == 400
+    assert http.put("/collections/of-nothing").status_code == 400
+
+
 def test_extremes_that_are_accepted_can_be_loaded_again(tmp_path: Path) -> None:
     """The engine takes writes that it cannot read back from its own log: what we let through must not be such."""
     payloads = [_nested(63), {"l": [[[[]]]]}, {"": 1, "a.b": "\x00", "i": 2**64 - 1, "f": -0.0, "big": 1e300}]

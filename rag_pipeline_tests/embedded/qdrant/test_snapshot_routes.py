@@ -148,10 +148,10 @@ def test_a_shard_is_saved_and_recovered_like_its_collection(place: Place) -> Non
     assert len(place.client.list_snapshots("c")) == 1
     streamed = place.http.get("/collections/c/shards/0/snapshot").content
     place.client.delete("c", models.Filter())
-    assert place.http.put(f"{shard}/recover", json={"location": made["name"]}).status_code == 400
-    location = f"c/shards/0/{made['name']}"
-    assert place.http.put(f"{shard}/recover", json={"location": location}).status_code == 200
-    place.client.delete("c", models.Filter())
+    for location in (made["name"], f"c/shards/0/{made['name']}"):
+        assert place.http.put(f"{shard}/recover", json={"location": location, "surprise": 1}).status_code == 200
+        assert place.client.count("c").count == 20
+        place.client.delete("c", models.Filter())
     assert place.http.post(f"{shard}/upload", files={"snapshot": ("a", streamed)}).status_code == 200
     assert place.client.count("c").count == 20
     assert place.http.delete(f"{shard}/{made['name']}").json()["result"] is True

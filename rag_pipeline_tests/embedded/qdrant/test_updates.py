@@ -150,3 +150,18 @@ def test_a_body_that_is_not_said_to_be_json_is_refused(http: httpx.Client, colle
     assert (
         http.post(path, content=b"{}", headers={"content-type": "application/json; charset=utf-8"}).status_code == 200
     )
+
+
+def test_vectors_is_another_word_for_vector(http: httpx.Client, collection: str) -> None:
+    path = f"/collections/{collection}/points"
+    _upsert(http, collection, {"id": 1, "vectors": {DENSE: ONES, SPARSE: WORDS}}).raise_for_status()
+    twos = [2.0] * DIMENSION
+    http.put(f"{path}/vectors", json={"points": [{"id": 1, "vectors": {DENSE: twos}}]}).raise_for_status()
+    http.post(f"{path}/vectors/delete", json={"points": [1], "vectors": [SPARSE]}).raise_for_status()
+    assert http.get(f"{path}/1").json()["result"]["vector"] == {DENSE: twos}
+
+
+def test_vectors_of_no_point_or_no_name_are_a_validation_error(http: httpx.Client, collection: str) -> None:
+    path = f"/collections/{collection}/points/vectors"
+    assert http.put(path, json={"points": []}).status_code == 422
+    assert http.post(f"{path}/delete", json={"points": [1], "vector": []}).status_code == 422
