@@ -62,8 +62,10 @@ Everything else answers 501 with a sentence, never something approximate.
 
 Limits:
     - One process owns a folder (`flock`). Writes of one collection run one after another, reads between their batches.
-    - An acknowledged write survives `kill -9` at once and a power cut after at most 5 s: until the next flush the
+    - An acknowledged write survives `kill -9` at once and a power cut after at most 5 s: until then the
       engine's log is only in the page cache.
+    - A vector name created or dropped on a live collection makes the engine flush: `kill -9` in those milliseconds can
+      lose writes since the last optimisation. So can one in the middle of a clean stop.
     - A payload nests at most 64 levels and a filter 32; a request body is at most 32 MB; a collection's name is at
       most 255 bytes, printable and without path characters.
     - An upsert to a collection with quantized vectors is searched through them at once, as in Qdrant: ask for `rescore`

@@ -38,14 +38,14 @@ def build_app(
     api_key: str | None,
     max_body_bytes: int,
     max_snapshot_bytes: int | None = None,
-    flush_interval_s: float,
+    sync_interval_s: float,
 ) -> ASGIApp:
     """The server's ASGI application; it closes `storage` when it ends."""
     place = Workplace(storage, max_body_bytes=max_body_bytes, max_snapshot_bytes=max_snapshot_bytes)
 
     @contextlib.asynccontextmanager
     async def life(_: Starlette) -> AsyncIterator[None]:
-        flushing = asyncio.create_task(_flush_for_ever(storage, interval_s=flush_interval_s))
+        syncing = asyncio.create_task(_sync_for_ever(storage, interval_s=sync_interval_s))
         optimiser = Optimiser(storage)
         optimising = asyncio.create_task(optimiser.run())
         try:
@@ -53,9 +53,9 @@ def build_app(
         finally:
             optimiser.stop()
             await optimising
-            flushing.cancel()
+            syncing.cancel()
             with contextlib.suppress(asyncio.CancelledError):
-                await flushing
+                await syncing
             await place.close()
             backup.end_children()
 
@@ -89,12 +89,12 @@ async def _our_fault(_: Request, error: Exception) -> Response:
     return failure(EngineFailedError(f"internal error: {type(error).__name__}"), started=time.perf_counter())
 
 
-async def _flush_for_ever(storage: Storage, *, interval_s: float) -> None:
+async def _sync_for_ever(storage: Storage, *, interval_s: float) -> None:
     while True:
         await asyncio.sleep(interval_s)
         for collection in storage.collections:
             try:
-                await asyncio.to_thread(collection.flush)
+                await asyncio.to_thread(collection.sync)
             except (RestError, OSError):
                 # A full disk, or the collection was just deleted; the next round tries again.
-                _log.warning("collection %s could not be flushed", collection.name, exc_info=True)
+                _log.warning("collection %s could not be synced", collection.name, exc_info=True)

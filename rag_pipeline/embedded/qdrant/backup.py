@@ -49,7 +49,7 @@ def copy_collection(storage: Storage, collection: Collection, target: Path) -> N
     dimensions (measured 2026-11-25 on two busy cores).
     """
     source = storage.folder_of(collection)
-    with _disk_errors_translated(f"snapshot of `{collection.name}`"), collection.at_rest():
+    with _disk_errors_translated(f"snapshot of `{collection.name}`"):
         target.mkdir(parents=True)
         copy_file(config_file(source), target / CONFIG)
         copy_tree(collection.shard_folder, target / SHARD)

@@ -6,12 +6,14 @@ from pathlib import Path
 _BLOCK_BYTES = 1024 * 1024
 _ZEROS = bytes(_BLOCK_BYTES)
 _PARTS = ("segments", "wal", "edge_config.json")
-"""`wal` too, though it is empty after a flush: it counts the operations, and a shard that starts counting again at 0
+"""`wal` too, even when it is empty after a flush: it counts the operations, and a shard that starts counting again at 0
 takes every later update for an old one and drops it silently."""
 
 
 def copy_shard(source: Path, target: Path) -> None:
-    """`target` is a new folder with what `source`, flushed and not written to meanwhile, holds.
+    """`target` is a new folder with what `source`, not written to meanwhile, holds.
+
+    That is what a killed process would leave, and the engine's log makes it whole.
 
     A shard of 1,000 points has 130 MB of files and 310 KB in them: they are mapped into memory at their largest size.
     """

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import orjson
 
+from rag_pipeline.embedded.qdrant.backlog import has_long_log, log_of
 from rag_pipeline.embedded.qdrant.copying import sync_tree
 
 OPTIMISED = 0
@@ -35,8 +36,9 @@ def main() -> int:
     from rag_pipeline.embedded.qdrant.engine import load_shard
     from rag_pipeline.embedded.qdrant.schema import CollectionSchema
 
+    log = log_of(shard_folder)
     shard = load_shard(shard_folder, CollectionSchema.from_stored(orjson.loads(config_file.read_bytes())))
-    has_changed = shard.optimize()
+    has_changed = shard.optimize() or has_long_log(log)
     shard.flush()
     shard.close()
     sync_tree(shard_folder)

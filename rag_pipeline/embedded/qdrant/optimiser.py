@@ -1,7 +1,7 @@
 """Optimises collections in the background, one at a time, while they are read and written.
 
 One optimisation:
-    1. Under `writing`: the shard is flushed and its folder copied into `aside/`; a journal begins.
+    1. Under `writing`: the shard's folder, its log included, is copied into `aside/`; a journal begins.
     2. A child process optimises the copy (`optimise_child`).
     3. Under `writing`: the copy moves beside the shard, named by nothing yet, and is loaded.
     4. The journal is replayed into it while writers go on filling it.
@@ -194,7 +194,6 @@ class Optimiser:
 
 def _begin(collection: Collection, journal: Journal, aside: Path) -> None:
     """The copy is made, and everything written from now on is kept. The caller holds `writing`."""
-    collection.flush()
     size_bytes, free_bytes = allocated_bytes(collection.shard_folder), shutil.disk_usage(aside.parent).free
     if free_bytes < _ROOM * size_bytes:
         raise EngineFailedError(

@@ -23,7 +23,7 @@ _log = logging.getLogger(__name__)
 MAX_BODY_BYTES = 32 * 1024 * 1024
 """Source: Qdrant's `service.max_request_size_mb`, 32."""
 
-FLUSH_INTERVAL_S = 5.0
+SYNC_INTERVAL_S = 5.0
 _SWITCH_INTERVAL_S = 0.001
 """How soon a search gets its turn from Python code of a big upsert; Python's own 5 ms would be most of a search."""
 
@@ -39,12 +39,12 @@ class Limits:
     Shapes:
         max_body_bytes: of one request.
         max_snapshot_bytes: of an uploaded snapshot; None for as much as the disk has room for.
-        flush_interval_s: between two flushes of what was written.
+        sync_interval_s: between two moments when what was written is forced to the disk.
     """
 
     max_body_bytes: int = MAX_BODY_BYTES
     max_snapshot_bytes: int | None = None
-    flush_interval_s: float = FLUSH_INTERVAL_S
+    sync_interval_s: float = SYNC_INTERVAL_S
 
 
 def serve(
@@ -82,7 +82,7 @@ def serve(
             api_key=api_key,
             max_body_bytes=limits.max_body_bytes,
             max_snapshot_bytes=limits.max_snapshot_bytes,
-            flush_interval_s=limits.flush_interval_s,
+            sync_interval_s=limits.sync_interval_s,
         )
         config = uvicorn.Config(
             app,

@@ -119,7 +119,6 @@ class Storage:
         The file is written first; a process killed before the engine follows finds it when it opens the collection.
         """
         file = config_file(self._collections_folder / collection.name)
-        collection.flush()
         write_atomically(file, orjson.dumps(schema.stored()))
         try:
             collection.configure(schema)
@@ -151,7 +150,7 @@ class Storage:
         """
         old, target = self._collections.get(name), self._collections_folder / name
         if old:
-            old.flush()
+            old.settle()
         rename_durably(folder, self._incoming / name)
         discarded = self._let_in(self._incoming / name)
         try:
@@ -203,9 +202,10 @@ class Storage:
         """Everything is flushed and closed, and the folder is free."""
         for collection in self._collections.values():
             try:
-                collection.flush()
-            except (RestError, OSError):
-                _log.exception("collection %s was not flushed; its log will be replayed", collection.name)
+                # First, as it lets others work and the engine's flush then has little left to do.
+                collection.sync()
+            except OSError:
+                _log.exception("collection %s could not be synced", collection.name)
             collection.close()
         self._collections.clear()
         os.close(self._lock)

@@ -26,6 +26,7 @@ class Upkeep:
         failed_attempts: in a row.
         settled: the backlog about which the engine had nothing to do.
         needs_quiet: the last attempt was overtaken by the writers.
+        deleted_since: points deleted since the collection was last put in order.
     """
 
     last_write_s: float = 0.0
@@ -36,10 +37,12 @@ class Upkeep:
     settled: Backlog | None = None
     needs_quiet: bool = False
     last_look_s: float = -inf
+    deleted_since: int = 0
 
-    def note_write(self) -> None:
+    def note_write(self, *, deleted_points: int = 0) -> None:
         """The collection was just written to."""
         self.last_write_s = time.monotonic()
+        self.deleted_since += deleted_points
 
     def wants_a_look(self, *, within_s: float) -> bool:
         """Whether anything can have become due since the collection was last looked at."""
@@ -48,7 +51,7 @@ class Upkeep:
 
     def due(self, shard_folder: Path, thresholds: Thresholds) -> Backlog | None:
         """The backlog, when it is past the thresholds."""
-        backlog = backlog_of(shard_folder, thresholds)
+        backlog = backlog_of(shard_folder, thresholds, deleted_since=self.deleted_since)
         if not thresholds.are_passed_by(backlog) or self._is_settled(backlog):
             return None
         return backlog
@@ -64,6 +67,7 @@ class Upkeep:
     def note_success(self) -> None:
         """The collection is in order."""
         self.failure, self.failed_attempts, self.settled, self.needs_quiet = None, 0, None, False
+        self.deleted_since = 0
 
     def note_nothing_done(self, backlog: Backlog) -> None:
         """The engine found nothing to do about `backlog`."""
@@ -96,4 +100,5 @@ class Upkeep:
         return self.settled is not None and (
             backlog.unindexed_kb <= self.settled.unindexed_kb * _GROWN
             and backlog.deleted_share <= self.settled.deleted_share * _GROWN
+            and backlog.log_kb <= self.settled.log_kb * _GROWN
         )
