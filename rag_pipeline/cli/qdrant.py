@@ -58,9 +58,9 @@ def qdrant(  # noqa: PLR0913, PLR0917 - one parameter for each option
     With --json, standard output is one line of JSON once it is ready.
     What is supported, snapshots, limits: docs/embedded-qdrant.md.
     """
-    from rag_pipeline.embedded.qdrant.backup import restore_storage
-    from rag_pipeline.embedded.qdrant.guard import check_exposure, key_in
+    from rag_pipeline.embedded.qdrant.http.guard import check_exposure, key_in
     from rag_pipeline.embedded.qdrant.server import Limits, serve
+    from rag_pipeline.embedded.qdrant.snapshots.backup import restore_storage
 
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     api_key = key_in(api_key_env)

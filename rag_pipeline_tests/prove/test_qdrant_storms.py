@@ -24,9 +24,10 @@ def test_fifty_kills_lose_nothing_acknowledged(tmp_path: Path, seed: int, capsys
     seen = storm(tmp_path / "storage", kills=50, seed=seed)
     with capsys.disabled():
         print(f"\n{seen}")  # noqa: T201
-    assert seen.kills == 50
+    assert seen.kills >= 50
     assert seen.snapshots > 0
     assert seen.indexed > 0, "no round was optimised"
+    assert min(seen.stops, seen.restored, seen.changed_vectors) > 0
 
 
 @pytest.mark.prove

@@ -7,7 +7,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from rag_pipeline.embedded.qdrant.snapshots import SnapshotRefusedError, verify
+from rag_pipeline.embedded.qdrant.snapshots.archive import SnapshotRefusedError, verify
 from rag_pipeline_tests.embedded.qdrant.server import ServerProcess, running_qdrant
 from rag_pipeline_tests.embedded.qdrant.test_snapshot_crashes import client_of, filled, until_it_dies
 

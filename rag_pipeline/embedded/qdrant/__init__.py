@@ -4,27 +4,16 @@ An unmodified `qdrant_client.QdrantClient(url=...)` is its client. Start it with
 `python -m rag_pipeline.embedded.qdrant --data-dir DIR --port N` (people: `rag-pipeline qdrant`), or call
 `server.serve`.
 
-Where things are:
+Where things are, each using only what stands below it:
     - `server`, `__main__`: the process: socket, signals, command line.
-    - `app`, `routes_*`, `guard`, `replies`: HTTP: routing, who may ask, envelopes.
-    - `storage`, `aliases`, `files`, `names`: what is on disk and who owns it.
-    - `layout`: where the parts of a collection lie in its folder.
-    - `engine`: one collection over one `EdgeShard`. `intent`: its write under way.
-    - `optimiser`, `upkeep`, `backlog`, `journal`, `copying`, `optimise_child`: collections put in order in the
-      background, by a child process on a copy, and why that loses nothing.
-    - `snapshots`, `unpacking`, `sparse`: a snapshot as a file. `shelf`: where they lie. `backup`, `snapshot_child`,
-      `uploads`: collections to snapshots and back.
-    - `schema`, `params`, `changes`, `engine_config`: a collection's configuration, its changes, the engine's form.
-    - `vectors`, `updates`: REST JSON of writes in, engine objects out.
-    - `queries`, `query_kinds`, `examples`, `formulas`, `search_params`: queries, likewise; `grouping`, `payload_paths`
-      and `matrix` make groups and matrices of several.
-    - `bm25`: texts as sparse vectors.
-    - `filters`, `geo`, `slices`, `selectors`: likewise, what is filtered and returned; `indexes`, `text_indexes`.
-    - `strict`, `query_parameters`: what a request may ask for.
-    - `statistics`, `metrics`, `telemetry`: what the server tells about itself.
-    - `answers`: engine objects in, REST JSON out.
-    - `problems`: what a request may fail with, in Qdrant's own words and codes.
-    - `reading`, `slicing`: typed reading of JSON; of big bodies in slices.
+    - `http`: routing, who may ask, envelopes, what the server tells about itself.
+    - `optimising`, `snapshots`: collections put in order in the background; collections as files and back.
+    - `store`: what is on the disk, who owns it, and what may be done to it.
+    - `requests`: REST JSON to engine objects and back.
+    - `config`: a collection's configuration.
+    - `reading`, `slicing`, `names`, `problems`: typed reading of JSON, of big bodies in slices; what a request may fail
+      with, in Qdrant's own words and codes.
+
 Not here: starting and restarting this process (`rag_pipeline.embedded.supervisor`), and what the points mean
 (`rag_pipeline.vectors`).
 
@@ -64,8 +53,9 @@ Limits:
     - One process owns a folder (`flock`). Writes of one collection run one after another, reads between their batches.
     - An acknowledged write survives `kill -9` at once and a power cut after at most 5 s: until then the
       engine's log is only in the page cache.
-    - A vector name created or dropped on a live collection makes the engine flush: `kill -9` in those milliseconds can
-      lose writes since the last optimisation. So can one in the middle of a clean stop.
+    - A start replays the engine's log, after a clean stop too: at most 112 MB of it.
+    - A vector name created or dropped on a live collection copies it: writers wait, and while the copy is opened, which
+      takes as long as a start, everyone does.
     - A payload nests at most 64 levels and a filter 32; a request body is at most 32 MB; a collection's name is at
       most 255 bytes, printable and without path characters.
     - An upsert to a collection with quantized vectors is searched through them at once, as in Qdrant: ask for `rescore`

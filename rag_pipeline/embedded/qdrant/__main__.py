@@ -5,7 +5,7 @@ import logging
 import sys
 from pathlib import Path
 
-from rag_pipeline.embedded.qdrant.guard import key_in
+from rag_pipeline.embedded.qdrant.http.guard import key_in
 from rag_pipeline.embedded.qdrant.server import serve
 from rag_pipeline.errors import UsageError
 

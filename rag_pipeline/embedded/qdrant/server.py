@@ -1,4 +1,4 @@
-"""The process: takes the folder and the port, serves until it is told to stop, leaves everything flushed."""
+"""The process: takes the folder and the port, serves until it is told to stop, leaves everything on the disk."""
 
 import asyncio
 import contextlib
@@ -13,9 +13,9 @@ from pathlib import Path
 
 import uvicorn
 
-from rag_pipeline.embedded.qdrant.app import build_app
-from rag_pipeline.embedded.qdrant.guard import check_exposure
-from rag_pipeline.embedded.qdrant.storage import Storage
+from rag_pipeline.embedded.qdrant.http.app import build_app
+from rag_pipeline.embedded.qdrant.http.guard import check_exposure
+from rag_pipeline.embedded.qdrant.store.storage import Storage
 from rag_pipeline.errors import PortInUseError, UsageError
 
 _log = logging.getLogger(__name__)

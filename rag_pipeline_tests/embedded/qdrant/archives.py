@@ -9,7 +9,7 @@ from pathlib import Path
 
 import orjson
 
-from rag_pipeline.embedded.qdrant import snapshots
+from rag_pipeline.embedded.qdrant.snapshots import archive as snapshots
 
 Entry = tuple[tarfile.TarInfo, bytes]
 

@@ -171,7 +171,7 @@ def children(storage: Path) -> list[int]:
     return [
         int(process.name)
         for process in Path("/proc").glob("[0-9]*")
-        if b"optimise_child" in (line := _command_line(process)) and str(storage / "aside").encode() in line
+        if b"optimising.child" in (line := _command_line(process)) and str(storage / "aside").encode() in line
     ]
 
 

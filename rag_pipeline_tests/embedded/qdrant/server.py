@@ -21,12 +21,10 @@ class ServerProcess:
     def __init__(
         self, folder: Path, *, arguments: Sequence[str] = (), environment: Mapping[str, str] | None = None
     ) -> None:
-        command = [sys.executable, "-m", "rag_pipeline.embedded.qdrant", "--data-dir", str(folder), "--port", "0"]
         log = (folder.parent / f"{folder.name}.log").open("ab")
         with log:
-            self.process = subprocess.Popen(
-                [*command, *arguments], stdout=subprocess.PIPE, stderr=log, env={**os.environ, **(environment or {})}
-            )
+            command, variables = [*_command(folder), *arguments], {**os.environ, **(environment or {})}
+            self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, env=variables)
         try:
             self.url = _announced(self.process.stdout)
         except RuntimeError:
@@ -58,6 +56,18 @@ class ServerProcess:
         if self.process.stdout:
             self.process.stdout.close()
         return code
+
+
+def kill_while_starting(folder: Path, *, after_s: float) -> None:
+    """A server over `folder`, killed that long after its start."""
+    process = subprocess.Popen(_command(folder), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    time.sleep(after_s)
+    process.kill()
+    process.wait()
+
+
+def _command(folder: Path) -> list[str]:
+    return [sys.executable, "-m", "rag_pipeline.embedded.qdrant", "--data-dir", str(folder), "--port", "0"]
 
 
 @contextmanager

@@ -15,16 +15,21 @@ from pathlib import Path
 from qdrant_client import QdrantClient, models
 from qdrant_client.http.exceptions import ResponseHandlingException
 
-from rag_pipeline_tests.embedded.qdrant.server import ServerProcess
+from rag_pipeline_tests.embedded.qdrant.server import ServerProcess, kill_while_starting
 
 COLLECTION = "storm"
 ALIAS = "storm-alias"
 _OTHER = "other"
+_VECTOR = "dense"
+_EXTRA = "extra"
 _DIMENSION = 8
 _IDS = 4000
 _GROUPS = 40
 _PAGE = 5000
 _LONGEST_ROUND_S = 2.5
+_LONGEST_START_S = 0.8
+_LONGEST_STOP_S = 0.3
+_STOPS = 1 / 3
 _SNAPSHOTS_KEPT = 2
 
 Payload = dict[str, object]
@@ -39,12 +44,16 @@ class Known:
     Shapes:
         points: id -> payload and vector.
         pending: what the request under way changes; None is a deletion.
+        snapshots: name -> the points in it.
+        has_extra: whether the collection has a second vector, which no point uses.
     """
 
     points: dict[int, Content] = field(default_factory=dict)
     pending: Changes = field(default_factory=dict)
     alias: str | None = None
     pending_alias: str | None = None
+    snapshots: dict[str, dict[int, Content]] = field(default_factory=dict)
+    has_extra: bool = False
 
     def after(self) -> dict[int, Content]:
         """The points with the request under way."""
@@ -62,19 +71,23 @@ class Seen:
     """What a storm was.
 
     Shapes:
+        stops: of the kills, those in the middle of a clean stop.
         starts_s: from the start of each process to its first answer.
     """
 
     kills: int = 0
+    stops: int = 0
     requests: int = 0
     half_done: int = 0
     snapshots: int = 0
+    restored: int = 0
+    changed_vectors: int = 0
     indexed: int = 0
     starts_s: list[float] = field(default_factory=list)
 
 
 def storm(folder: Path, *, kills: int, seed: int) -> Seen:
-    """Live through `kills` rounds; the state is checked after each."""
+    """Live through `kills` rounds or some more; the state is checked after each."""
     rng, known, seen = random.Random(seed), Known(), Seen()
     for number in range(kills + 1):
         began = time.perf_counter()
@@ -86,20 +99,33 @@ def storm(folder: Path, *, kills: int, seed: int) -> Seen:
             if number == kills:
                 assert server.stop() == 0
                 break
-            killer = threading.Timer(rng.uniform(0.02, _LONGEST_ROUND_S), server.kill)
+            stopping_s = rng.uniform(0, _LONGEST_STOP_S) if rng.random() < _STOPS else None
+            killer = threading.Timer(rng.uniform(0.02, _LONGEST_ROUND_S), _end, (server, stopping_s))
             killer.start()
             _write_until_it_dies(client, rng, known, seen)
             killer.join()
             seen.kills += 1
+            seen.stops += stopping_s is not None
+        for _ in range(rng.choice((0, 0, 1, 2))):
+            kill_while_starting(folder, after_s=rng.uniform(0.1, _LONGEST_START_S))
+            seen.kills += 1
     _check_folder(folder)
     return seen
+
+
+def _end(server: ServerProcess, stopping_s: float | None) -> None:
+    """`kill -9`, at once or that long after the server was told to stop."""
+    if stopping_s is not None:
+        server.process.terminate()
+        time.sleep(stopping_s)
+    server.kill()
 
 
 def _make_collections(client: QdrantClient) -> None:
     for name in (COLLECTION, _OTHER):
         client.create_collection(
             name,
-            vectors_config=models.VectorParams(size=_DIMENSION, distance=models.Distance.DOT),
+            vectors_config={_VECTOR: models.VectorParams(size=_DIMENSION, distance=models.Distance.DOT)},
             # In KB: so small that it is optimised again and again.
             optimizers_config=models.OptimizersConfigDiff(indexing_threshold=1),
         )
@@ -117,8 +143,11 @@ def _check(client: QdrantClient, known: Known, seen: Seen) -> None:
     targets = {one.alias_name: one.collection_name for one in client.get_aliases().aliases}
     assert targets.get(ALIAS) in {known.alias, known.pending_alias}
     known.alias = known.pending_alias = targets.get(ALIAS)
-    for description in client.list_snapshots(COLLECTION):
-        assert description.size > 0
+    listed = client.list_snapshots(COLLECTION)
+    assert all(description.size > 0 for description in listed)
+    known.snapshots = {one.name: known.snapshots[one.name] for one in listed if one.name in known.snapshots}
+    vectors = client.get_collection(COLLECTION).config.params.vectors
+    known.has_extra = isinstance(vectors, dict) and _EXTRA in vectors
 
 
 def stored_points(client: QdrantClient) -> dict[int, Content]:
@@ -129,8 +158,10 @@ def stored_points(client: QdrantClient) -> dict[int, Content]:
         page, offset = client.scroll(COLLECTION, limit=_PAGE, offset=offset, with_vectors=True)
         for point in page:
             assert isinstance(point.id, int)
-            assert isinstance(point.vector, list)
-            stored[point.id] = (point.payload or {}, tuple(float(str(number)) for number in point.vector))
+            assert isinstance(point.vector, dict)
+            vector = point.vector[_VECTOR]
+            assert isinstance(vector, list)
+            stored[point.id] = (point.payload or {}, tuple(float(str(number)) for number in vector))
         if offset is None:
             return stored
 
@@ -157,6 +188,8 @@ def _write_until_it_dies(client: QdrantClient, rng: random.Random, known: Known,
         _several_at_once,
         _switch_alias,
         _snapshot,
+        _restore,
+        _change_vectors,
     ]
     with suppress(ResponseHandlingException):
         while True:
@@ -214,11 +247,36 @@ def _switch_alias(client: QdrantClient, rng: random.Random, known: Known, _: See
     )
 
 
-def _snapshot(client: QdrantClient, _rng: random.Random, _known: Known, seen: Seen) -> None:
-    client.create_snapshot(COLLECTION)
+def _snapshot(client: QdrantClient, _rng: random.Random, known: Known, seen: Seen) -> None:
+    description = client.create_snapshot(COLLECTION)
+    assert description is not None
+    known.snapshots[description.name] = known.points
     seen.snapshots += 1
-    for old in sorted(one.name for one in client.list_snapshots(COLLECTION))[:-_SNAPSHOTS_KEPT]:
+    for old in sorted(known.snapshots)[:-_SNAPSHOTS_KEPT]:
         client.delete_snapshot(COLLECTION, old)
+        del known.snapshots[old]
+
+
+def _restore(client: QdrantClient, rng: random.Random, known: Known, seen: Seen) -> None:
+    if not known.snapshots:
+        return
+    name = rng.choice(sorted(known.snapshots))
+    known.pending = {**dict.fromkeys(known.points), **known.snapshots[name]}
+    client.recover_snapshot(COLLECTION, location=name)
+    vectors = client.get_collection(COLLECTION).config.params.vectors
+    known.has_extra = isinstance(vectors, dict) and _EXTRA in vectors
+    seen.restored += 1
+
+
+def _change_vectors(client: QdrantClient, rng: random.Random, known: Known, seen: Seen) -> None:
+    api = client.http.collections_api
+    if known.has_extra:
+        api.delete_vector_name(COLLECTION, _EXTRA)
+    else:
+        config = models.DenseVectorConfig(size=rng.choice((2, 3)), distance=models.Distance.DOT)
+        api.create_vector_name(COLLECTION, _EXTRA, vector_name_config=models.DenseVectorNameConfig(dense=config))
+    known.has_extra = not known.has_extra
+    seen.changed_vectors += 1
 
 
 def _random_points(rng: random.Random) -> dict[int, Content]:
@@ -235,7 +293,8 @@ def _random_points(rng: random.Random) -> dict[int, Content]:
 
 def _as_structs(points: dict[int, Content]) -> list[models.PointStruct]:
     return [
-        models.PointStruct(id=one, payload=payload, vector=list(vector)) for one, (payload, vector) in points.items()
+        models.PointStruct(id=one, payload=payload, vector={_VECTOR: list(vector)})
+        for one, (payload, vector) in points.items()
     ]
 
 

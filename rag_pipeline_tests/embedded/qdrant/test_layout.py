@@ -6,8 +6,8 @@ import httpx
 import pytest
 from qdrant_edge import UpdateOperation
 
-from rag_pipeline.embedded.qdrant import layout
-from rag_pipeline.embedded.qdrant.journal import Journal
+from rag_pipeline.embedded.qdrant.store import layout
+from rag_pipeline.embedded.qdrant.store.journal import Journal
 from rag_pipeline_tests.embedded.qdrant.optimising import Writer, make, stored
 from rag_pipeline_tests.embedded.qdrant.server import ServerProcess
 

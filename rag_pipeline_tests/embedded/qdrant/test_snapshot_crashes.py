@@ -1,8 +1,10 @@
 """Killed at any moment of a snapshot or a recovery: the old or the new, whole; and nothing left over."""
 
+import multiprocessing
 import shutil
 import threading
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import closing
 from pathlib import Path
 
@@ -11,8 +13,8 @@ import pytest
 from qdrant_client import QdrantClient, models
 
 from rag_pipeline.embedded.qdrant.problems import RestError
-from rag_pipeline.embedded.qdrant.snapshots import verify
-from rag_pipeline.embedded.qdrant.storage import Storage
+from rag_pipeline.embedded.qdrant.snapshots.archive import verify
+from rag_pipeline.embedded.qdrant.store.storage import Storage
 from rag_pipeline_tests.embedded.qdrant.conftest import DENSE, make_collection
 from rag_pipeline_tests.embedded.qdrant.server import ServerProcess, running_qdrant
 
@@ -104,6 +106,15 @@ def test_what_cannot_be_opened_in_its_place_gives_it_back(tmp_path: Path, name: 
     folder = tmp_path / "storage"
     with running_qdrant(folder) as url, closing(client_of(url)) as client:
         filled(client, "c", count=10)
+    # In a process of its own: a closed storage keeps its shards until the process ends.
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as other:
+        other.submit(_replace_with_what_cannot_be_opened, folder, name).result()
+    assert [path.name for path in (folder / "collections").iterdir()] == ["c"]
+    with running_qdrant(folder) as url, closing(client_of(url)) as client:
+        assert client.count("c").count == 10
+
+
+def _replace_with_what_cannot_be_opened(folder: Path, name: str) -> None:
     storage = Storage(folder)
     broken = storage.new_aside()
     shutil.copytree(folder / "collections" / "c", broken)
@@ -113,9 +124,6 @@ def test_what_cannot_be_opened_in_its_place_gives_it_back(tmp_path: Path, name: 
     assert storage.names == {"c"}
     assert storage.collection("c").count({}) == {"count": 10}
     storage.close()
-    assert [path.name for path in (folder / "collections").iterdir()] == ["c"]
-    with running_qdrant(folder) as url, closing(client_of(url)) as client:
-        assert client.count("c").count == 10
 
 
 def test_a_stop_while_snapshots_are_made_is_clean(tmp_path: Path) -> None:

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from rag_pipeline.embedded.qdrant.snapshots import SEAL_BYTES, SnapshotRefusedError, pack, verify
-from rag_pipeline.embedded.qdrant.sparse import copy_tree
-from rag_pipeline.embedded.qdrant.unpacking import unpack
+from rag_pipeline.embedded.qdrant.snapshots.archive import SEAL_BYTES, SnapshotRefusedError, pack, verify
+from rag_pipeline.embedded.qdrant.snapshots.unpacking import unpack
+from rag_pipeline.embedded.qdrant.store.copying import copy_tree
 from rag_pipeline_tests.embedded.qdrant.archives import (
     Entry,
     entry,
