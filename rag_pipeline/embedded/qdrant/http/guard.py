@@ -4,6 +4,7 @@ import hmac
 import os
 import time
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import ip_address
 
 from starlette.datastructures import Headers
@@ -100,6 +101,7 @@ def key_in(variable: str | None) -> str | None:
     return os.environ[variable]
 
 
+@lru_cache(maxsize=64)
 def is_loopback(host: str) -> bool:
     """Whether only this machine can be meant by `host`."""
     try:

@@ -23,7 +23,8 @@ def answering(handler: Handler) -> Endpoint:
     async def answer(request: Request) -> Response:
         started = time.perf_counter()
         try:
-            check_parameters(request.query_params)
+            if request.scope["query_string"]:  # most have none, and reading none takes 0.02 ms
+                check_parameters(request.query_params)
             result = await handler(request)
         except RestError as error:
             return failure(error, started=started)
