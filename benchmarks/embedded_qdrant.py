@@ -41,6 +41,9 @@ Search = Callable[[int], list[int]]
 _NAME = "bench"
 _QUERIES = 400
 _BLOCK = 20
+_PAUSE_S = 0.05
+"""Before each block: local mode's linear algebra leaves threads that spin for a while, and they would slow the next."""
+
 _LIMIT = 10
 _CALLERS = 8
 _UPSERT_POINTS = 256
@@ -117,6 +120,7 @@ def _take_turns(contenders: Sequence[Contender], exact: Sequence[set[int]]) -> N
     right = [0] * len(contenders)
     for start in (0, *range(0, _QUERIES, _BLOCK)):
         for index, (contender, search) in enumerate(zip(contenders, searches, strict=True)):
+            time.sleep(_PAUSE_S)
             for number in range(start, start + _BLOCK):
                 began = time.perf_counter()
                 ids = search(number)

@@ -87,7 +87,7 @@ _ADVICE = {
     ReasonCode.EMPTY: "The file has no bytes; put the real file in its place.",
     ReasonCode.NO_TEXT: "The file opens but holds no text.",
     ReasonCode.NEEDS_OCR: "The pages are pictures; run OCR on the file and put the result in its place.",
-    ReasonCode.UNSUPPORTED_TYPE: "This type is not read; convert the file to PDF, HTML, Markdown or text.",
+    ReasonCode.UNSUPPORTED_TYPE: "This type is not read; save the file as one that is: docs/formats.md lists them.",
     ReasonCode.LINK_OUTSIDE: "Links are not followed out of the collection's folder; copy the file in.",
     ReasonCode.NOT_A_FILE: "Only regular files are read.",
     ReasonCode.CORRUPT: "The file is damaged; put an intact copy in its place.",

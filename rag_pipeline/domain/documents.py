@@ -8,10 +8,11 @@ class Page:
     """One page of text.
 
     Shapes:
-        number: 1-based position in the file, blank pages counted; `None` where the format has no pages (Markdown,
-            HTML, plain text), whose one Page is the whole text.
+        number: 1-based position in the file, blank pages counted: of a page, a slide, a chapter, some rows of a table,
+            a part of a mail; `None` where the format has none (Markdown, HTML, plain text), whose one Page is the whole
+            text.
         text: valid UTF-8, no NUL, no lone surrogate; may be empty (a blank page).
-        label: the page's printed name ("iv", "A-3") where the file says one, else `None`.
+        label: its name where it has one: as printed ("iv", "A-3"), or what it is ("Sales, rows 2-40").
     """
 
     number: int | None

@@ -14,7 +14,7 @@ from rag_pipeline.errors import DocumentError, ReasonCode
 from rag_pipeline.extraction import wire
 from rag_pipeline.extraction.confinement import confine, take_over_pipes
 from rag_pipeline.extraction.reading import ExtractionLimits, Source, finish
-from rag_pipeline.extraction.registry import FORMATS
+from rag_pipeline.extraction.registry import format_of
 from rag_pipeline.extraction.sniff import media_type_of
 
 
@@ -34,11 +34,10 @@ def extract(path: Path, *, file_name: bytes, limits: ExtractionLimits) -> Docume
     Raises:
         DocumentError: it will not work as it is.
     """
-    media_type = media_type_of(path, file_name=file_name)
-    format_ = FORMATS.get(media_type)
-    if format_ is None:
-        raise DocumentError(ReasonCode.UNSUPPORTED_TYPE, f"its content is {media_type}")
+    with path.open("rb") as file:
+        media_type = media_type_of(file, file_name=file_name)
     source = Source(path, media_type, limits)
+    format_ = format_of(media_type)
     return finish(format_.load()(source), source=source, extractor=format_.extractor)
 
 

@@ -5,13 +5,15 @@ lives in `formats`; how text is repaired in `cleaning`.
 """
 
 from dataclasses import dataclass, field, replace
+from io import BytesIO
 from pathlib import Path
+from typing import BinaryIO
 
 from rag_pipeline.domain.documents import Document, Page
 from rag_pipeline.errors import DocumentError, ReasonCode
 from rag_pipeline.extraction.cleaning import clean, clean_line
 
-_MAX_LABEL_CHARS = 40
+_MAX_LABEL_CHARS = 80
 _MAX_TITLE_CHARS = 500
 
 
@@ -36,11 +38,21 @@ class ExtractionLimits:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """One file to read, already recognised."""
+    """One file to read, already recognised.
 
-    path: Path
+    Shapes:
+        origin: where it is; or its bytes, for a file inside another (`parts`).
+        depth: how many files it is inside of.
+    """
+
+    origin: Path | bytes
     media_type: str
     limits: ExtractionLimits
+    depth: int = 0
+
+    def open(self) -> BinaryIO:
+        """The file, to be read from its beginning and closed by the caller."""
+        return self.origin.open("rb") if isinstance(self.origin, Path) else BytesIO(self.origin)
 
     def read_bytes(self) -> bytes:
         """The whole file.
@@ -48,10 +60,10 @@ class Source:
         Raises:
             DocumentError: it holds more than `max_file_bytes`.
         """
-        size_bytes = self.path.stat().st_size
+        size_bytes = self.origin.stat().st_size if isinstance(self.origin, Path) else len(self.origin)
         if size_bytes > self.limits.max_file_bytes:
             raise DocumentError(ReasonCode.TOO_LARGE, f"{size_bytes} bytes, the limit is {self.limits.max_file_bytes}")
-        return self.path.read_bytes()
+        return self.origin.read_bytes() if isinstance(self.origin, Path) else self.origin
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +83,16 @@ def check_text_length(char_count: int, limits: ExtractionLimits) -> None:
     """
     if char_count > limits.max_text_chars:
         raise DocumentError(ReasonCode.TOO_MUCH_TEXT, f"more than {limits.max_text_chars} characters of text")
+
+
+def check_page_count(count: int, limits: ExtractionLimits) -> None:
+    """Refuse more pages than the limit.
+
+    Raises:
+        DocumentError: there are more than `max_pages`.
+    """
+    if count > limits.max_pages:
+        raise DocumentError(ReasonCode.TOO_COMPLEX, f"more than {limits.max_pages} pages")
 
 
 def finish(reading: Reading, *, source: Source, extractor: str) -> Document:

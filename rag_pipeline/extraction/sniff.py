@@ -6,7 +6,8 @@ The name's extension only decides between kinds of text, which content cannot te
 
 import re
 import zipfile
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
+from typing import BinaryIO
 
 from rag_pipeline.errors import DocumentError, ReasonCode
 from rag_pipeline.extraction.decoding import detect, looks_binary
@@ -82,6 +83,11 @@ _TEXT_EXTENSIONS = {
     ".htm": "text/html",
     ".xhtml": "text/html",
     ".csv": "text/csv",
+    ".tsv": "text/tab-separated-values",
+    ".json": "application/json",
+    ".jsonl": "application/json",
+    ".ndjson": "application/json",
+    ".xml": "application/xml",
     ".eml": "message/rfc822",
 }
 _BINARY_EXTENSIONS = frozenset({".pdf", ".docx", ".docm", ".xlsx", ".xlsm", ".pptx", ".pptm", ".odt", ".ods", ".odp"})
@@ -89,21 +95,20 @@ _BINARY_EXTENSIONS = frozenset({".pdf", ".docx", ".docm", ".xlsx", ".xlsm", ".pp
 _HTML = re.compile(rb"\s*(<\?xml[^>]*>\s*)?(<!--.*?-->\s*)*<(!doctype\s+html|html)[\s>]", re.IGNORECASE | re.DOTALL)
 
 
-def media_type_of(path: Path, *, file_name: bytes) -> str:
-    """The media type of the file at `path`, once called `file_name`; it may be one that nothing reads.
+def media_type_of(file: BinaryIO, *, file_name: bytes) -> str:
+    """The media type of `file`, once called `file_name`; it may be one that nothing reads.
 
     Raises:
         DocumentError: it is empty, damaged (not what its name says, a broken archive) or wrapped in encryption.
     """
-    with path.open("rb") as file:
-        head = file.read(_HEAD_BYTES)
-        size_bytes = file.seek(0, 2)
-        file.seek(max(size_bytes - _TAIL_BYTES, 0))
-        tail = file.read()
+    head = file.read(_HEAD_BYTES)
+    size_bytes = file.seek(0, 2)
+    file.seek(max(size_bytes - _TAIL_BYTES, 0))
+    tail = file.read()
     if not head:
         raise DocumentError(ReasonCode.EMPTY, "0 bytes")
     extension = PurePosixPath(file_name.decode("utf-8", "replace")).suffix.lower()
-    media_type = _marked(path, head, tail, extension) or _text_type(head, extension)
+    media_type = _marked(file, head, tail, extension) or _text_type(head, extension)
     if media_type is not None and not (extension == ".pdf" and media_type not in {"application/pdf", *_CLEARLY_TOLD}):
         return media_type
     if extension in _BINARY_EXTENSIONS:
@@ -116,14 +121,14 @@ _CLEARLY_TOLD = frozenset({"text/html", *(media_type for _, media_type in _ZIP_M
 """Types whose content names itself: a `.pdf` of such content is what it is, any other one is a damaged PDF."""
 
 
-def _marked(path: Path, head: bytes, tail: bytes, extension: str) -> str | None:
+def _marked(file: BinaryIO, head: bytes, tail: bytes, extension: str) -> str | None:
     """The type that the content names itself; `None` when it names none."""
     if _is_pdf(head, tail, extension):
         return "application/pdf"
     if head.startswith((b"PK\x03\x04", b"PK\x05\x06")):
-        return _zip_type(path, extension)
+        return _zip_type(file, extension)
     if head.startswith(_OLE_MARK):
-        return _ole_type(path)
+        return _ole_type(file)
     for offset, mark, media_type in _MARKS:
         if head.startswith(mark, offset) and (media_type not in _WRITTEN_IN_TEXT or looks_binary(head)):
             return media_type
@@ -136,9 +141,9 @@ def _is_pdf(head: bytes, tail: bytes, extension: str) -> bool:
     return place == 0 or (place > 0 and (extension == ".pdf" or b"startxref" in tail))
 
 
-def _zip_type(path: Path, extension: str) -> str:
+def _zip_type(file: BinaryIO, extension: str) -> str:
     try:
-        with zipfile.ZipFile(path) as archive:
+        with zipfile.ZipFile(file) as archive:
             names = set(archive.namelist())
             declared = archive.read("mimetype").decode("ascii", "replace").strip() if _has_small(archive) else ""
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError, RuntimeError, EOFError) as error:
@@ -158,8 +163,9 @@ def _has_small(archive: zipfile.ZipFile) -> bool:
     return member.compress_type == zipfile.ZIP_STORED and member.file_size <= _MAX_DECLARED_BYTES
 
 
-def _ole_type(path: Path) -> str:
-    if _ENCRYPTED_PACKAGE in path.read_bytes():
+def _ole_type(file: BinaryIO) -> str:
+    file.seek(0)
+    if _ENCRYPTED_PACKAGE in file.read():
         raise DocumentError(ReasonCode.ENCRYPTED, "an Office document that asks for a password")
     return "application/x-ole-storage"
 
@@ -177,4 +183,6 @@ def _text_type(head: bytes, extension: str) -> str | None:
     start = head[:4096] if encoding is None else head[: 1 << 14].decode(encoding, "replace").encode("utf-8", "replace")
     if _HTML.match(start.lstrip(b"\xef\xbb\xbf")):
         return "text/html"
+    if start.startswith(b"<?xml"):
+        return "application/xml"
     return _TEXT_EXTENSIONS.get(extension, "text/plain")

@@ -298,18 +298,27 @@ def count_waiting_elsewhere(connection: sa.Connection, collection: str) -> int:
     ).scalar_one()
 
 
-def requeue_other_extractors(connection: sa.Connection, versions: dict[str, str]) -> int:
-    """Queue indexed documents that an older version of their format's extractor read; returns how many."""
+def requeue_other_extractors(connection: sa.Connection, versions: dict[str, str], *, formats: str) -> int:
+    """Queue the documents that this version may read otherwise; returns how many.
+
+    Args:
+        connection: of the ledger.
+        versions: media type -> extractor; indexed documents that another one read are queued.
+        formats: stands for all formats; documents that none of another set could read are queued.
+    """
     is_older = sa.or_(
         *(
             sa.and_(documents.c.media_type == media_type, documents.c.extractor != version)
             for media_type, version in versions.items()
         )
     )
-    is_idle = sa.and_(documents.c.state.in_(_END_STATES), documents.c.indexed_hash.is_not(None))
+    is_indexed_by_older = sa.and_(documents.c.indexed_hash.is_not(None), is_older)
+    is_readable_now = sa.and_(
+        documents.c.reason == ReasonCode.UNSUPPORTED_TYPE.value, documents.c.extractor.is_distinct_from(formats)
+    )
     return connection.execute(
         sa.update(documents)
-        .where(is_idle, is_older)
+        .where(documents.c.state.in_(_END_STATES), sa.or_(is_indexed_by_older, is_readable_now))
         .values(seen_seq=documents.c.seen_seq + 1, state=DocumentState.QUEUED.value, changed_at=sa.func.now())
     ).rowcount
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from rag_pipeline.domain.collections import DEFAULT_COLLECTION, is_key, key_for_folder
 from rag_pipeline.domain.deletions import decide_deletions
 from rag_pipeline.domain.scanning import Signature, plan_scan
-from rag_pipeline.extraction.registry import extractor_versions
+from rag_pipeline.extraction.registry import extractor_versions, formats_version
 from rag_pipeline.ledger import collections, documents, work
 from rag_pipeline.ledger.collections import Collection
 from rag_pipeline.ledger.engine import Ledger
@@ -60,7 +60,7 @@ def scan_uploads(ledger: Ledger, uploads_dir: Path, rules: IngestRules) -> ScanR
             return report
         _create_collections(ledger, uploads_dir, report)
         with ledger.begin() as connection:
-            work.requeue_other_extractors(connection, extractor_versions())
+            work.requeue_other_extractors(connection, extractor_versions(), formats=formats_version())
             known = collections.list_all(connection)
         for collection in known:
             _scan_collection(ledger, uploads_dir, collection, rules, report)

@@ -4,11 +4,22 @@ import random
 import tempfile
 from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from rag_pipeline.errors import DocumentError, ReasonCode
 from rag_pipeline.extraction.sandbox import Extractor
+from rag_pipeline_tests.extraction.packages import (
+    docx,
+    epub,
+    notes_xml,
+    opendocument,
+    package,
+    paragraph,
+    pptx,
+    workbook,
+)
 from rag_pipeline_tests.extraction.pdf_files import pdf, text_page
 
 _OURS = {ReasonCode.INTERNAL_ERROR, ReasonCode.EXTRACTOR_CRASHED}
@@ -47,13 +58,32 @@ def test_any_bytes_end_as_a_document_or_a_reason(extractor: Extractor, content: 
     _check(extractor, content, name)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=200)
+_SAMPLES = {
+    b"a.pdf": _PDF,
+    b"a.docx": docx(paragraph("um") + "<w:tbl><w:tr><w:tc/></w:tr></w:tbl>", footnotes=notes_xml("dois")),
+    b"a.pptx": pptx("um", "dois"),
+    b"a.xlsx": workbook(Folha=[["a", "b"], [1, 2.5]]),
+    b"a.odt": opendocument("text", "<office:text><text:p>um</text:p></office:text>"),
+    b"a.epub": epub("um", "dois"),
+    b"a.zip": package({"a.txt": "um", "b.docx": docx(paragraph("dois"))}),
+    b"a.eml": b"Subject: um\nContent-Type: multipart/mixed; boundary=x\n\n--x\n\num\n--x\n"
+    b"Content-Disposition: attachment; filename=a.txt\n\ndois\n--x--\n",
+    b"a.rtf": b"{\\rtf1\\ansi\\ansicpg1252 um\\'e7\\par{\\b dois}\\u8364?}",
+    b"a.csv": b'nome;cidade\num;"dois"\n',
+    b"a.json": b'{"um": [1, "dois", null, {"tres": true}]}',
+    b"a.xml": b"<?xml version='1.0'?><a b='um'>dois<c/>tres</a>",
+    b"a.html": b"<!doctype html><title>um</title><table><tr><td>dois</table>",
+}
+
+
+@pytest.mark.parametrize("name", _SAMPLES)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=100)
 @given(seed=st.integers(0, 2**32))
-def test_any_damage_to_a_pdf_ends_as_a_document_or_a_reason(extractor: Extractor, seed: int) -> None:
+def test_any_damage_to_a_file_ends_as_a_document_or_a_reason(extractor: Extractor, name: bytes, seed: int) -> None:
     choice = random.Random(seed)
-    content = bytearray(_PDF)
+    content = bytearray(_SAMPLES[name])
     for _ in range(choice.randint(1, 8)):
         content[choice.randrange(len(content))] = choice.randrange(256)
     if choice.random() < 0.3:
         del content[choice.randrange(len(content)) :]
-    _check(extractor, bytes(content), b"a.pdf")
+    _check(extractor, bytes(content), name)

@@ -61,7 +61,8 @@ def _zip(*members: str) -> bytes:
 def test_content_tells_the_type(tmp_path: Path, content: bytes, name: str, expected: str) -> None:
     path = tmp_path / "copy"
     path.write_bytes(content)
-    assert media_type_of(path, file_name=name.encode()) == expected
+    with path.open("rb") as file:
+        assert media_type_of(file, file_name=name.encode()) == expected
 
 
 @pytest.mark.parametrize(
@@ -86,6 +87,6 @@ def test_a_file_that_is_not_what_its_name_says_is_refused(
 ) -> None:
     path = tmp_path / "copy"
     path.write_bytes(content)
-    with pytest.raises(DocumentError) as caught:
-        media_type_of(path, file_name=name.encode())
+    with path.open("rb") as file, pytest.raises(DocumentError) as caught:
+        media_type_of(file, file_name=name.encode())
     assert caught.value.reason is reason

@@ -358,6 +358,17 @@ def test_documents_of_a_bumped_extractor_are_read_again(
     assert needing(workshop) == []
 
 
+def test_documents_of_a_type_that_was_not_read_are_tried_again_with_other_formats(workshop: Workshop) -> None:
+    (workshop.bench.uploads_dir / "papers").mkdir(exist_ok=True)
+    (workshop.bench.uploads_dir / "papers/a.png").write_bytes(b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR")
+    assert workshop.catch_up().reasons == {"unsupported_type": 1}
+    assert needing(workshop) == []
+    workshop.change_documents(extractor="formats/0")
+
+    assert workshop.catch_up().reasons == {"unsupported_type": 1}
+    assert needing(workshop) == []
+
+
 def test_skips_and_failures_are_told_apart_by_their_reason() -> None:
     assert ReasonCode.EMPTY.is_skip
     assert not ReasonCode.CORRUPT.is_skip

@@ -55,15 +55,25 @@ def read(source: Source) -> Reading:
         DocumentError: it is too large, or no encoding explains it.
     """
     content = source.read_bytes()
+    text, title, encoding = _read(content)
+    return Reading(pages=(Page(None, text),), title=title, metadata={"encoding": encoding})
+
+
+def visible_text(content: bytes) -> tuple[str, str | None]:
+    """Text and title of HTML that is part of another file.
+
+    Raises:
+        DocumentError: no encoding explains it.
+    """
+    return _read(content)[:2]
+
+
+def _read(content: bytes) -> tuple[str, str | None, str]:
     declared = _DECLARED.search(content, 0, _DECLARED_WITHIN_BYTES)
     decoded = decode(content, hint=declared.group(1).decode("ascii") if declared else None)
     tree = LexborHTMLParser(decoded.text)
     title = tree.css_first("title")
-    return Reading(
-        pages=(Page(None, _visible_text(tree)),),
-        title=title.text() if title is not None else None,
-        metadata={"encoding": decoded.encoding},
-    )
+    return _visible_text(tree), title.text() if title is not None else None, decoded.encoding
 
 
 def _visible_text(tree: LexborHTMLParser) -> str:

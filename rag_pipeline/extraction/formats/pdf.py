@@ -53,9 +53,9 @@ def read(source: Source) -> Reading:
     Raises:
         DocumentError: it asks for a password, is damaged, holds pictures only or nothing, or is larger than the limits.
     """
-    opinion = SecondOpinion(source.path)
+    opinion = SecondOpinion(source)
     try:
-        with pypdfium2.PdfDocument(source.path) as document:
+        with pypdfium2.PdfDocument(source.origin) as document:
             findings = _read_with_pdfium(document, source.limits)
     except pypdfium2.PdfiumError as error:
         if error.err_code in _ENCRYPTION_ERRORS:

@@ -5,10 +5,10 @@ pypdf parses in Python and raises whatever its parsing trips over, so this is wh
 
 import logging
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rag_pipeline.errors import DocumentError, ReasonCode
+from rag_pipeline.extraction.reading import Source
 
 if TYPE_CHECKING:
     from pypdf import PdfReader
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 class SecondOpinion:
     """A PDF as pypdf sees it."""
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    def __init__(self, source: Source) -> None:
+        self._source = source
 
     def page_count(self) -> int:
         """How many pages there are.
@@ -76,7 +76,7 @@ class SecondOpinion:
 
         logging.getLogger("pypdf").setLevel(logging.CRITICAL)
         try:
-            return PdfReader(self._path, strict=False)
+            return PdfReader(self._source.open(), strict=False)
         except MemoryError:
             raise
         except Exception:  # noqa: BLE001 - see the module's docstring

@@ -13,7 +13,7 @@ from rag_pipeline.errors import (
     FolderMissingError,
     ReasonCode,
 )
-from rag_pipeline.extraction.registry import extractor_versions
+from rag_pipeline.extraction.registry import extractor_versions, formats_version
 from rag_pipeline.extraction.sandbox import Extractor
 from rag_pipeline.extraction.snapshot import Snapshot, take_snapshot
 from rag_pipeline.ledger import work
@@ -69,7 +69,7 @@ def _extract(current: Slice, extractor: Extractor, folder: bytes, document: Clai
 
 
 def _read(current: Slice, extractor: Extractor, document: Claimed, snapshot: Snapshot) -> None:
-    facts = {
+    facts: dict[str, object] = {
         "content_hash": snapshot.content_hash,
         "size_bytes": snapshot.size_bytes,
         "seen_size_bytes": snapshot.size_bytes,
@@ -87,6 +87,8 @@ def _read(current: Slice, extractor: Extractor, document: Claimed, snapshot: Sna
         extracted = extractor.extract(snapshot.path, file_name=document.path_bytes.rsplit(b"/", 1)[-1])
     except DocumentError as error:
         logger.info("document %s: %s", document.id, error.reason.value)
+        if error.reason is ReasonCode.UNSUPPORTED_TYPE:
+            facts["extractor"] = formats_version()
         current.end(document, error.reason, error.detail, **facts)
         return
     _record(current, document, extracted, facts)
