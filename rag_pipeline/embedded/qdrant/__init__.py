@@ -53,7 +53,8 @@ Limits:
     - One process owns a folder (`flock`). Writes of one collection run one after another, reads between their batches.
     - An acknowledged write survives `kill -9` at once and a power cut after at most 5 s: until then the
       engine's log is only in the page cache.
-    - A start replays the engine's log, after a clean stop too: at most 112 MB of it.
+    - A start replays the engine's log, after a clean stop too. A log over 112 MB is shortened in the background, on a
+      copy, like an optimisation; `status` is yellow meanwhile.
     - A vector name created or dropped on a live collection copies it: writers wait, and while the copy is opened, which
       takes as long as a start, everyone does.
     - A payload nests at most 64 levels and a filter 32; a request body is at most 32 MB; a collection's name is at

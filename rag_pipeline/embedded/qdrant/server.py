@@ -58,6 +58,8 @@ def serve(
 ) -> None:
     """Serves `data_dir` until SIGTERM or SIGINT; when it returns, everything is on the disk.
 
+    The engine keeps the collections open until the process ends (`store.shards`): it serves a folder once.
+
     Args:
         data_dir: made when missing; one process at a time.
         port: 0 for any that is free.

@@ -152,8 +152,7 @@ def wait_for(look: Callable[[], Found | bool]) -> Found:
 
 def generation(storage: Path) -> str:
     """The folder that the collection's points are in."""
-    current = storage / "collections" / NAME / "current"
-    return current.read_text().strip() if current.exists() else "shard"
+    return (storage / "collections" / NAME / "current").read_text().strip()
 
 
 def generations(storage: Path) -> list[str]:

@@ -9,6 +9,7 @@ import httpx
 import pytest
 from qdrant_client import QdrantClient, models
 
+from rag_pipeline.embedded.qdrant.store.layout import current_shard
 from rag_pipeline_tests.embedded.qdrant.server import ServerProcess, running_qdrant
 
 SMALL = {"size": 4, "distance": "Dot"}
@@ -284,7 +285,7 @@ def test_changes_survive_a_kill_and_reach_the_engine(tmp_path: Path) -> None:
     with running_qdrant(tmp_path / "storage") as url, httpx.Client(base_url=url) as http:
         assert http.get("/collections/c").json()["result"]["config"] == before
         assert http.post("/collections/c/points/count", json={}).json()["result"] == {"count": 5}
-    engine = (tmp_path / "storage/collections/c/shard/edge_config.json").read_text()
+    engine = (current_shard(tmp_path / "storage/collections/c") / "edge_config.json").read_text()
     assert '"m":77' in engine
     assert "product" not in engine
 

@@ -7,17 +7,19 @@ import pytest
 from qdrant_edge import UpdateOperation
 
 from rag_pipeline.embedded.qdrant.store import layout
+from rag_pipeline.embedded.qdrant.store.backlog import Backlog, Thresholds
 from rag_pipeline.embedded.qdrant.store.journal import Journal
+from rag_pipeline.embedded.qdrant.store.upkeep import Upkeep
 from rag_pipeline_tests.embedded.qdrant.optimising import Writer, make, stored
 from rag_pipeline_tests.embedded.qdrant.server import ServerProcess
 
 
 def test_only_the_named_shard_is_left(tmp_path: Path) -> None:
-    for name in ("shard", "shard-3", "shard-4", "shards", "shard-x", "shard-03"):
+    for name in ("shard", "shard-3", f"shard-{'0f' * 16}", "shards", "shard-x", "shard-03"):
         (tmp_path / name / "segments").mkdir(parents=True)
     (tmp_path / ".current.1f").write_text("shard-4")
     layout.make_current(tmp_path / "shard-3")
-    assert layout.next_shard(tmp_path) == tmp_path / "shard-5"
+    assert layout.next_shard(tmp_path) != layout.next_shard(tmp_path)
     layout.remove_other_shards(tmp_path)
     left = {path.name for path in tmp_path.iterdir()}
     assert left == {"current", "shard-3", "shards", "shard-x", "shard-03"}
@@ -54,11 +56,12 @@ def test_a_broken_name_makes_one_collection_unloadable_and_loses_nothing(tmp_pat
         writer.write_one_upsert()
         server.stop()
     current = storage / "collections" / "c" / "current"
+    named = current.read_text()
     current.write_text("nonsense")
     with ServerProcess(storage) as server, httpx.Client(base_url=server.url) as http:
         assert http.get("/collections/c").status_code == 500
         server.stop()
-    current.unlink()
+    current.write_text(named)
     with ServerProcess(storage) as server, httpx.Client(base_url=server.url) as http:
         assert stored(http) == writer.model
 
@@ -71,3 +74,14 @@ def test_a_journal_over_its_bound_is_broken_and_empty() -> None:
     for _ in range(2):
         journal.keep(UpdateOperation.delete_points([1]), size_bytes=1)
     assert (journal.broken_by is not None, len(journal)) == (True, 0)
+
+
+def test_a_long_log_is_shortened_while_writes_go_on_and_without_optimisation_threads() -> None:
+    upkeep = Upkeep()
+    upkeep.note_write()
+    for is_allowed in (True, False):
+        thresholds = Thresholds(indexing_kb=None, deleted_share=0.2, vacuum_min_points=100, is_allowed=is_allowed)
+        for log_kb, is_due in ((96 * 1024, False), (128 * 1024, True)):
+            backlog = Backlog(log_kb=log_kb)
+            assert thresholds.are_passed_by(backlog) is is_due
+            assert upkeep.is_time(backlog, thresholds) is is_due

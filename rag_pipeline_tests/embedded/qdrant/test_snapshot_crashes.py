@@ -14,6 +14,7 @@ from qdrant_client import QdrantClient, models
 
 from rag_pipeline.embedded.qdrant.problems import RestError
 from rag_pipeline.embedded.qdrant.snapshots.archive import verify
+from rag_pipeline.embedded.qdrant.store.layout import current_shard
 from rag_pipeline.embedded.qdrant.store.storage import Storage
 from rag_pipeline_tests.embedded.qdrant.conftest import DENSE, make_collection
 from rag_pipeline_tests.embedded.qdrant.server import ServerProcess, running_qdrant
@@ -118,12 +119,35 @@ def _replace_with_what_cannot_be_opened(folder: Path, name: str) -> None:
     storage = Storage(folder)
     broken = storage.new_aside()
     shutil.copytree(folder / "collections" / "c", broken)
-    (broken / "shard" / "edge_config.json").write_bytes(b"{")
+    (current_shard(broken) / "edge_config.json").write_bytes(b"{")
     with pytest.raises(RestError):
         storage.replace(name, broken)
     assert storage.names == {"c"}
     assert storage.collection("c").count({}) == {"count": 10}
     storage.close()
+
+
+def test_a_collection_deleted_and_recovered_never_shares_its_files_with_the_old_one(tmp_path: Path) -> None:
+    """The engine writes to the paths of a shard when it lets go of it, long after the collection was deleted."""
+    root = tmp_path / "storage"
+    with running_qdrant(root) as url, closing(client_of(url)) as client:
+        filled(client, "c", count=10)
+        shards = [_shard_of(root)]
+        made = client.create_snapshot("c")
+        assert made
+        location = next((root / "snapshots").rglob("*.snapshot")).as_uri()
+        for _ in range(2):
+            client.recover_snapshot("c", location=location)
+            shards.append(_shard_of(root))
+            client.delete_collection("c")
+            client.recover_snapshot("c", location=location)
+            shards.append(_shard_of(root))
+        assert client.count("c").count == 10
+    assert len(set(shards)) == len(shards)
+
+
+def _shard_of(root: Path) -> str:
+    return (root / "collections" / "c" / "current").read_text()
 
 
 def test_a_stop_while_snapshots_are_made_is_clean(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import orjson
 
-from rag_pipeline.embedded.qdrant.store.backlog import has_long_log, log_of
+from rag_pipeline.embedded.qdrant.store.backlog import Thresholds, has_long_log, log_of
 from rag_pipeline.embedded.qdrant.store.copying import sync_tree
 
 OPTIMISED = 0
@@ -36,9 +36,11 @@ def main() -> int:
     from rag_pipeline.embedded.qdrant.config.schema import CollectionSchema
     from rag_pipeline.embedded.qdrant.store.shards import load_shard
 
-    log = log_of(shard_folder)
-    shard = load_shard(shard_folder, CollectionSchema.from_stored(orjson.loads(config_file.read_bytes())))
-    has_changed = shard.optimize() or has_long_log(log)
+    log, schema = log_of(shard_folder), CollectionSchema.from_stored(orjson.loads(config_file.read_bytes()))
+    shard = load_shard(shard_folder, schema)
+    # A collection that is not to be optimised is still flushed: else its log would grow for ever.
+    is_optimised = Thresholds.of(schema.config).is_allowed and shard.optimize()
+    has_changed = is_optimised or has_long_log(log)
     shard.flush()
     shard.close()
     sync_tree(shard_folder)

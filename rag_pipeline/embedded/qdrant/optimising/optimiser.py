@@ -40,14 +40,14 @@ from rag_pipeline.embedded.qdrant.store.collection import Collection
 from rag_pipeline.embedded.qdrant.store.copying import allocated_bytes, copy_shard, sync_tree
 from rag_pipeline.embedded.qdrant.store.files import rename_durably
 from rag_pipeline.embedded.qdrant.store.journal import Journal
-from rag_pipeline.embedded.qdrant.store.layout import config_file, current_shard, make_current, next_shard
+from rag_pipeline.embedded.qdrant.store.layout import config_file, make_current, next_shard
 from rag_pipeline.embedded.qdrant.store.storage import Storage
 
 _log = logging.getLogger(__name__)
 
 _LOOK_INTERVAL_S = 0.5
 _LOOKS_FOR_S = 15.0
-"""After the last write; deletions are only seen in the files after the next flush."""
+"""After the last write."""
 
 _CHILD_POLL_S = 0.2
 _REPLAY_AT_ONCE = 16
@@ -226,11 +226,5 @@ def _change_over(collection: Collection, journal: Journal, shard: EdgeShard, pla
     if not collection.has_as_many_points_as(shard):
         raise EngineFailedError("the optimised shard has another number of points")
     sync_tree(placed)
-    try:
-        make_current(placed)
-    except OSError:
-        # From the moment the name has moved there is no way back: the next start would open `placed`.
-        if current_shard(placed.parent) != placed:
-            raise
-        _log.warning("the change of %s to %s may not survive a power cut", collection.name, placed, exc_info=True)
+    make_current(placed)
     collection.change_over(shard, folder=placed)

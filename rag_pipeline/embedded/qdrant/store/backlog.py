@@ -73,7 +73,8 @@ class Thresholds:
 
     def are_far_passed_by(self, backlog: Backlog) -> bool:
         """Whether it should not even wait for the writers to pause."""
-        return self.indexing_kb is not None and backlog.unindexed_kb > LARGE_BACKLOG * self.indexing_kb
+        is_unindexed = self.indexing_kb is not None and backlog.unindexed_kb > LARGE_BACKLOG * self.indexing_kb
+        return is_unindexed or has_long_log(backlog)
 
 
 def has_long_log(backlog: Backlog) -> bool:

@@ -53,7 +53,7 @@ from rag_pipeline.embedded.qdrant.store.copying import sync_tree
 from rag_pipeline.embedded.qdrant.store.intent import Intent
 from rag_pipeline.embedded.qdrant.store.journal import Journal
 from rag_pipeline.embedded.qdrant.store.layout import intent_file
-from rag_pipeline.embedded.qdrant.store.shards import load_shard, never_let_go, vector_names, with_vectors_of
+from rag_pipeline.embedded.qdrant.store.shards import change_vectors, load_shard, never_let_go, vector_names
 from rag_pipeline.embedded.qdrant.store.upkeep import Upkeep
 
 if TYPE_CHECKING:  # names that only the binding's stub has
@@ -82,11 +82,14 @@ class Collection:
     """
 
     def __init__(self, name: str, *, folder: Path, schema: CollectionSchema) -> None:
-        if vector_names(folder) != schema.names:
+        if vector_names(folder) == schema.names:
+            self._shard = load_shard(folder, schema)
+        else:
             # A process ended between the two writes of `Storage.reconfigure`.
             _log.warning("collection %s is brought to its configuration", name)
-            folder = with_vectors_of(schema, folder)
-        self._shard = load_shard(folder, schema)
+            old = folder
+            folder, self._shard = change_vectors(old, schema)
+            shutil.rmtree(old, ignore_errors=True)
         self.name = name
         self.shard_folder = folder
         self._intent = Intent(intent_file(folder.parent))
@@ -195,8 +198,9 @@ class Collection:
             self.journal.give_up("its configuration changed")
         self.upkeep.note_write()
         if schema.names != self.schema.names:
-            old, new = self.shard_folder, with_vectors_of(schema, self.shard_folder)
-            self.change_over(load_shard(new, schema), folder=new)
+            old = self.shard_folder
+            folder, shard = change_vectors(old, schema)
+            self.change_over(shard, folder=folder)
             shutil.rmtree(old, ignore_errors=True)
         self.schema = schema
 

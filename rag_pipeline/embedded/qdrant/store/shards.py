@@ -56,30 +56,22 @@ def vector_names(folder: Path) -> frozenset[str]:
     return frozenset(config.get("vectors") or {}) | frozenset(config.get("sparse_vectors") or {})
 
 
-def with_vectors_of(schema: CollectionSchema, folder: Path) -> Path:
-    """A copy of the shard in `folder` that has the vectors of `schema` and is `current`, on the disk.
+def change_vectors(folder: Path, schema: CollectionSchema) -> tuple[Path, edge.EdgeShard]:
+    """Folder and shard, open, that take the place of the shard in `folder` and have the vectors of `schema`.
 
-    Nobody writes to the shard meanwhile. It is flushed before the first change and after the last: replaying a log with
-    points of a vector that was dropped and made anew with another dimension loses these points, silently (measured
-    2026-11-25, qdrant-edge-py 0.9.0).
+    It is changed as a copy, and nobody writes to it meanwhile. The copy is flushed before the first change and after
+    the last: replaying a log with points of a vector that was dropped and made anew with another dimension loses these
+    points, silently (measured 2026-11-25, qdrant-edge-py 0.9.0).
 
     Raises:
-        RestError: it could not be made; what is current has not changed.
+        RestError: it could not be done; nothing has changed.
     """
     copy = next_shard(folder.parent)
     try:
         copy_shard(folder, copy)
-        with engine_errors_translated():
-            shard = edge.EdgeShard.load(str(copy))
-            shard.flush()
-            existing = vector_names(folder)
-            for name in existing - schema.names:
-                shard.update(edge.UpdateOperation.delete_vector_name(name))
-            for name in schema.names - existing:
-                shard.update(creates_vector(name, schema.config))
-            shard.flush()
-            shard.close()
+        _change_vectors(copy, schema)
         sync_tree(copy)
+        shard = load_shard(copy, schema)
         make_current(copy)
     except OSError as error:
         shutil.rmtree(copy, ignore_errors=True)
@@ -87,7 +79,20 @@ def with_vectors_of(schema: CollectionSchema, folder: Path) -> Path:
     except BaseException:
         shutil.rmtree(copy, ignore_errors=True)
         raise
-    return copy
+    return copy, shard
+
+
+def _change_vectors(folder: Path, schema: CollectionSchema) -> None:
+    with engine_errors_translated():
+        shard = edge.EdgeShard.load(str(folder))
+        shard.flush()
+        existing = vector_names(folder)
+        for name in existing - schema.names:
+            shard.update(edge.UpdateOperation.delete_vector_name(name))
+        for name in schema.names - existing:
+            shard.update(creates_vector(name, schema.config))
+        shard.flush()
+        shard.close()
 
 
 def never_let_go(shard: edge.EdgeShard) -> None:

@@ -26,7 +26,14 @@ from rag_pipeline.embedded.qdrant.problems import ConflictError, EngineFailedErr
 from rag_pipeline.embedded.qdrant.store.aliases import Aliases
 from rag_pipeline.embedded.qdrant.store.collection import Collection
 from rag_pipeline.embedded.qdrant.store.files import rename_durably, sync_folder, write_atomically
-from rag_pipeline.embedded.qdrant.store.layout import FIRST, come_after, config_file, current_shard, remove_other_shards
+from rag_pipeline.embedded.qdrant.store.layout import (
+    config_file,
+    current_shard,
+    make_current,
+    next_shard,
+    remove_other_shards,
+    rename_shard,
+)
 from rag_pipeline.embedded.qdrant.store.shards import build_shard
 from rag_pipeline.errors import InstanceRunningError, UsageError
 
@@ -105,9 +112,11 @@ class Storage:
         building = self.new_aside()
         try:
             building.mkdir()
-            build_shard(building / FIRST, schema)
+            shard = next_shard(building)
+            build_shard(shard, schema)
             write_atomically(config_file(building), orjson.dumps(schema.stored()))
-            sync_folder(building / FIRST)
+            sync_folder(shard)
+            make_current(shard)
             rename_durably(building, self._collections_folder / name)
         finally:
             _remove(building)
@@ -149,8 +158,7 @@ class Storage:
             RestError: the new one cannot be opened; the old one is back.
         """
         old, target = self._collections.get(name), self._collections_folder / name
-        if old:
-            come_after(target, folder)
+        rename_shard(folder)
         rename_durably(folder, self._incoming / name)
         discarded = self._let_in(self._incoming / name)
         try:

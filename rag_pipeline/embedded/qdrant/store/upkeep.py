@@ -6,7 +6,7 @@ from math import inf
 from pathlib import Path
 
 from rag_pipeline.embedded.qdrant.reading import JsonObject
-from rag_pipeline.embedded.qdrant.store.backlog import Backlog, Thresholds, backlog_of
+from rag_pipeline.embedded.qdrant.store.backlog import Backlog, Thresholds, backlog_of, has_long_log
 
 QUIET_S = 2.0
 """Without a write, before a collection is optimised: a bulk load that goes on would only be repeated work."""
@@ -59,7 +59,7 @@ class Upkeep:
     def is_time(self, backlog: Backlog, thresholds: Thresholds) -> bool:
         """Whether to begin now."""
         now = time.monotonic()
-        if not thresholds.is_allowed or now < self.not_before_s:
+        if now < self.not_before_s or not (thresholds.is_allowed or has_long_log(backlog)):
             return False
         is_quiet = now - self.last_write_s >= QUIET_S
         return is_quiet or (thresholds.are_far_passed_by(backlog) and not self.needs_quiet)
