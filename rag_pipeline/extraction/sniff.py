@@ -69,6 +69,7 @@ _TEXT_MARKS: tuple[tuple[bytes, str], ...] = (
 )
 
 _MAX_DECLARED_BYTES = 200
+_DECLARED_TYPES = ("application/epub+zip", "application/vnd.oasis.opendocument.")
 _ZIP_MEMBERS = (
     ("word/document.xml", "application/vnd.openxmlformats-officedocument.wordprocessingml.document"),
     ("xl/workbook.xml", "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"),
@@ -151,16 +152,16 @@ def _zip_type(file: BinaryIO, extension: str) -> str:
             raise DocumentError(ReasonCode.CORRUPT, f"a damaged archive ({type(error).__name__})") from None
         return "application/zip"
     known = next((media_type for member, media_type in _ZIP_MEMBERS if member in names), None)
-    return known or declared or "application/zip"
+    return known or (declared if declared.startswith(_DECLARED_TYPES) else "application/zip")
 
 
 def _has_small(archive: zipfile.ZipFile) -> bool:
-    """Whether the archive names its type as OpenDocument and EPUB do: a short stored member."""
+    """Whether the archive names its type as OpenDocument and EPUB do: a short member (it should not be compressed)."""
     try:
         member = archive.getinfo("mimetype")
     except KeyError:
         return False
-    return member.compress_type == zipfile.ZIP_STORED and member.file_size <= _MAX_DECLARED_BYTES
+    return member.file_size <= _MAX_DECLARED_BYTES
 
 
 def _ole_type(file: BinaryIO) -> str:

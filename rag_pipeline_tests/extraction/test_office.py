@@ -3,6 +3,7 @@
 import io
 from datetime import date
 from email.message import EmailMessage
+from zlib import crc32
 
 import pytest
 from openpyxl import Workbook
@@ -45,7 +46,7 @@ def test_a_docx_keeps_its_order_its_tables_as_rows_and_its_notes(extract: Extrac
     document = extract(docx(body, footnotes=notes_xml("a note")), "a.docx")
     assert [line.rstrip() for line in document.pages[0].text.split("\n") if line.strip()] == [
         "before",
-        "Cliente \tValor",
+        "Cliente\tValor",
         "after",
         "a note",
     ]
@@ -206,3 +207,79 @@ def test_archives_inside_archives_are_read_so_deep_and_no_deeper(extract: Extrac
 )
 def test_what_is_damaged_or_too_much_says_so(extract: Extract, content: bytes, name: str, reason: ReasonCode) -> None:
     assert _reason(extract, content, name) is reason
+
+
+def test_a_paragraph_inside_another_does_not_glue_words(extract: Extract) -> None:
+    box = f"<w:p><w:r><w:t>before</w:t><w:txbxContent>{paragraph('box')}</w:txbxContent><w:t>after</w:t></w:r></w:p>"
+    assert _text(extract(docx(box), "a.docx")).split() == ["before", "box", "after"]
+
+
+def test_a_part_beside_the_text_does_not_cost_the_text(extract: Extract) -> None:
+    document = extract(docx(paragraph("the text"), footnotes="<broken", comments=""), "a.docx")
+    assert _text(document) == "the text"
+
+
+def test_what_is_written_small_does_not_take_long(extract: Extract) -> None:
+    blanks = docx(f'<w:p><w:r><w:t xml:space="preserve">{" " * 300_000}x</w:t></w:r></w:p>')
+    assert _text(extract(blanks, "a.docx")).strip() == "x"
+    assert "x" in _text(extract(b"\n'" * 10_000 + b"x", "a.csv"))
+    keys = b'{"' + b"k" * 200_000 + b'": [' + b"1," * 20_000 + b"1]}"
+    assert _text(extract(keys, "a.json")).count(": 1") == 20_001
+
+
+def test_a_chapter_after_an_element_that_closes_itself_is_read(extract: Extract) -> None:
+    document = extract(epub("<title/><script src='a'/>um", "dois"), "a.epub")
+    assert [page.text for page in document.pages] == ["um", "dois"]
+
+
+def test_fields_and_repeated_rows_of_opendocument_are_read(extract: Extract) -> None:
+    body = "<office:text><text:p>Figura <text:sequence>1</text:sequence>, fim</text:p></office:text>"
+    assert _text(extract(opendocument("text", body), "a.odt")) == "Figura 1, fim"
+    rows = '<table:table-row table:number-rows-repeated="1000000"><table:table-cell/></table:table-row>'
+    rows += "<table:table-row><table:table-cell><text:p>a</text:p></table:table-cell></table:table-row>"
+    table = f'<office:spreadsheet><table:table table:name="F">{rows}</table:table></office:spreadsheet>'
+    assert extract(opendocument("spreadsheet", table), "a.ods").pages[0].label == "F, row 1000001"
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"Content-Type: multipart/mixed; boundary=none\n\nthe body", ["the body"]),
+        (
+            (
+                b"Content-Type: multipart/alternative; boundary=x\n\n--x\nContent-Type: text/plain\n\n \n--x\n"
+                b"Content-Type: text/html\n\n<p>rich</p>\n--x--\n"
+            ),
+            ["rich"],
+        ),
+        (
+            (
+                b"Content-Type: multipart/mixed; boundary=x\n\n--x\n\nfirst\n--x\nContent-Type: image/png\n\nP\n--x\n\n"
+                b"second\n--x--\n"
+            ),
+            ["first", "second"],
+        ),
+        (b"Date: Thu, 29 Feb 2024 10:00:00 +99999999999999\n\nthe body", ["the body"]),
+        ("Content-Type: text/html; charset=iso-2022-jp\n\n<p>日本語".encode("iso-2022-jp"), ["日本語"]),
+        (b"To: " + b"someone <a@example.org>, " * 12_000 + b"\n\nthe body", ["the body"]),
+    ],
+    ids=["no-boundary", "empty-plain", "two-texts", "far-date", "charset", "many-people"],
+)
+def test_the_body_of_a_mail_is_never_lost(extract: Extract, content: bytes, words: list[str]) -> None:
+    text = _text(extract(b"Subject: s\n" + content, "a.eml"))
+    assert [word for word in words if word not in text] == []
+
+
+def test_a_damaged_member_of_a_zip_costs_only_itself(extract: Extract) -> None:
+    whole = package({"a.txt": "stays here", "b.txt": "is damaged", "c.json": "[" * 100_000})
+    document = extract(whole.replace(crc32(b"is damaged").to_bytes(4, "little"), b"0000"), "a.zip")
+    assert _text(document) == "stays here"
+    assert document.metadata["unread_parts"] == "b.txt: corrupt; c.json: too_complex"
+
+
+def test_numbers_of_json_stand_as_they_were_written(extract: Extract) -> None:
+    assert _text(extract(b'{"preco": 10.50, "grande": 1e400}', "a.json")) == "preco: 10.50\ngrande: 1e400"
+
+
+def test_emoji_of_rtf_are_whole(extract: Extract) -> None:
+    assert _text(extract(b"{\\rtf1\\ansi a \\u-10179?\\u-8704?}", "a.rtf")).strip() == "a \U0001f600"

@@ -1,14 +1,21 @@
 """CSV and TSV as tables; what is no table after all is read as the text it is."""
 
 import csv
+import re
 from collections.abc import Iterator
+from io import StringIO
 
 from rag_pipeline.domain.documents import Page
 from rag_pipeline.extraction.decoding import decode
 from rag_pipeline.extraction.formats.tables import pages_of_table
 from rag_pipeline.extraction.reading import Reading, Source, check_page_count, check_text_length
 
-_SAMPLE_CHARS = 20_000
+_SAMPLE_CHARS = 2_000
+"""The sniffer takes the square of it for quotes at the ends of many lines."""
+
+_SEPARATOR_LINE = re.compile(r"sep=([,;\t|])\r?\n")
+"""How Excel is told the delimiter."""
+
 _DELIMITERS = ",;\t|"
 _MAX_CELL_CHARS = 200_000
 """An unbalanced quote makes one cell of the rest of the file: then it is no table."""
@@ -32,10 +39,12 @@ def read(source: Source) -> Reading:
 
 
 def _rows(text: str, media_type: str) -> Iterator[tuple[int, list[str]]]:
+    text = text.lstrip("\ufeff")
     csv.field_size_limit(_MAX_CELL_CHARS)
     delimiter = "\t" if media_type == "text/tab-separated-values" else _delimiter(text[:_SAMPLE_CHARS])
-    lines = text.lstrip("\ufeff").replace("\0", "").splitlines(keepends=True)
-    return enumerate(csv.reader(lines, delimiter=delimiter), 1)
+    if separator := _SEPARATOR_LINE.match(text):
+        delimiter, text = separator.group(1), text[separator.end() :]
+    return enumerate(csv.reader(StringIO(text.replace("\0", ""), newline=""), delimiter=delimiter), 1)
 
 
 def _delimiter(sample: str) -> str:

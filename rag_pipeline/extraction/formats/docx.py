@@ -11,6 +11,7 @@ from rag_pipeline.extraction.reading import Reading, Source
 _W = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
 _STRICT = "{http://purl.oclc.org/ooxml/wordprocessingml/main}"
 _FALLBACK = "{http://schemas.openxmlformats.org/markup-compatibility/2006}Fallback"
+_FORMULA_TEXTS = frozenset({"{http://schemas.openxmlformats.org/officeDocument/2006/math}t"})
 _MAIN = "word/document.xml"
 _BESIDE = ("word/footnotes.xml", "word/endnotes.xml", "word/comments.xml")
 
@@ -29,7 +30,7 @@ _WORDS = Vocabulary(
         for space in (_W, _STRICT)
         for name, mark in (("tab", "\t"), ("br", "\n"), ("cr", "\n"), ("noBreakHyphen", "-"), ("softHyphen", "\u00ad"))
     },
-    texts=_named("t"),
+    texts=_named("t") | _FORMULA_TEXTS,
     skipped=_named("del", "moveFrom", "pPr", "rPr", "tblPr", "trPr", "tcPr", "sectPr", "instrText") | {_FALLBACK},
 )
 
@@ -47,5 +48,5 @@ def read(source: Source) -> Reading:
 
 
 def _text(package: Package) -> str:
-    parts = [_MAIN, *(name for name in _BESIDE if name in package.names)]
-    return "\n\n".join(text for name in parts if (text := text_of(package.xml(name), _WORDS)))
+    roots = [package.xml(_MAIN), *(root for name in _BESIDE if (root := package.xml_or_none(name)) is not None)]
+    return "\n\n".join(text for root in roots if (text := text_of(root, _WORDS)))

@@ -1,6 +1,7 @@
 """EPUB: a numbered page per chapter, in reading order."""
 
 import posixpath
+import re
 from urllib.parse import unquote
 
 from lxml import etree
@@ -8,9 +9,12 @@ from lxml import etree
 from rag_pipeline.domain.documents import Page
 from rag_pipeline.errors import DocumentError, ReasonCode
 from rag_pipeline.extraction.formats.html import visible_text
-from rag_pipeline.extraction.formats.packages import opened_package
+from rag_pipeline.extraction.formats.packages import Package, opened_package
 from rag_pipeline.extraction.reading import Reading, Source, check_page_count, check_text_length
 
+_SELF_CLOSED = re.compile(
+    rb"<(title|script|style|textarea|iframe|noscript|noembed|noframes|object)\b([^<>]*)/>", re.IGNORECASE
+)
 _CONTAINER = "META-INF/container.xml"
 _ROOT_FILE = "{urn:oasis:names:tc:opendocument:xmlns:container}rootfile"
 _OPF = "{http://www.idpf.org/2007/opf}"
@@ -31,17 +35,28 @@ def read(source: Source) -> Reading:
         pages, char_count = [], 0
         for number, name in enumerate(_chapters(book, posixpath.dirname(root_file)), 1):
             check_page_count(number, source.limits)
-            text, title = visible_text(package.read(name)) if name in package.names else ("", None)
+            text, title = _chapter(package, name)
             char_count += len(text)
             check_text_length(char_count, source.limits)
             pages.append(Page(number, text, title))
         return Reading(pages=tuple(pages), title=_fact(book, "title"), metadata=_facts(book))
 
 
+def _chapter(package: Package, name: str) -> tuple[str, str | None]:
+    """Text and title; nothing of what is no text: a picture may be a chapter."""
+    if name not in package.names:
+        return "", None
+    try:
+        # In XHTML an element may close itself that in HTML would swallow what follows.
+        return visible_text(_SELF_CLOSED.sub(rb"<\1\2></\1>", package.read(name)))
+    except DocumentError:
+        return "", None
+
+
 def _chapters(book: etree._Element, folder: str) -> list[str]:
     hrefs = {item.get("id"): item.get("href", "") for item in book.iter(f"{_OPF}item")}
     names = [hrefs.get(reference.get("idref"), "") for reference in book.iter(f"{_OPF}itemref")]
-    return [posixpath.normpath(posixpath.join(folder, unquote(name))) for name in names if name]
+    return list(dict.fromkeys(posixpath.normpath(posixpath.join(folder, unquote(name))) for name in names if name))
 
 
 def _facts(book: etree._Element) -> dict[str, str | int | None]:

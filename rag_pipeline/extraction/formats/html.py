@@ -59,18 +59,18 @@ def read(source: Source) -> Reading:
     return Reading(pages=(Page(None, text),), title=title, metadata={"encoding": encoding})
 
 
-def visible_text(content: bytes) -> tuple[str, str | None]:
-    """Text and title of HTML that is part of another file.
+def visible_text(content: bytes, *, hint: str | None = None) -> tuple[str, str | None]:
+    """Text and title of HTML that is part of another file, which may name its encoding.
 
     Raises:
         DocumentError: no encoding explains it.
     """
-    return _read(content)[:2]
+    return _read(content, hint=hint)[:2]
 
 
-def _read(content: bytes) -> tuple[str, str | None, str]:
+def _read(content: bytes, *, hint: str | None = None) -> tuple[str, str | None, str]:
     declared = _DECLARED.search(content, 0, _DECLARED_WITHIN_BYTES)
-    decoded = decode(content, hint=declared.group(1).decode("ascii") if declared else None)
+    decoded = decode(content, hint=declared.group(1).decode("ascii") if declared else hint)
     tree = LexborHTMLParser(decoded.text)
     title = tree.css_first("title")
     return _visible_text(tree), title.text() if title is not None else None, decoded.encoding

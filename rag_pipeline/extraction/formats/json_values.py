@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from rag_pipeline.domain.documents import Page
 from rag_pipeline.extraction.decoding import decode
-from rag_pipeline.extraction.reading import Reading, Source
+from rag_pipeline.extraction.reading import ExtractionLimits, Reading, Source, check_text_length
 
 _MAX_LABEL_CHARS = 200
 
@@ -17,19 +17,36 @@ def read(source: Source) -> Reading:
         DocumentError: it is too large, nested too deeply, or no encoding explains it.
     """
     decoded = decode(source.read_bytes())
-    return Reading(pages=(Page(None, _text(decoded.text)),), metadata={"encoding": decoded.encoding})
+    return Reading(pages=(Page(None, _text(decoded.text, source.limits)),), metadata={"encoding": decoded.encoding})
 
 
-def _text(text: str) -> str:
+def _text(text: str, limits: ExtractionLimits) -> str:
     try:
-        return "\n".join(_lines(json.loads(text)))
+        return _joined([json.loads(text, parse_float=str)], limits)
     except ValueError:
         pass
     try:
-        records = [json.loads(line) for line in text.splitlines() if line.strip()]
+        records = [json.loads(line, parse_float=str) for line in text.split("\n") if line.strip()]
     except ValueError:
         return text
-    return "\n\n".join("\n".join(_lines(record)) for record in records)
+    return _joined(records, limits)
+
+
+def _joined(records: list[object], limits: ExtractionLimits) -> str:
+    """The records with an empty line between them.
+
+    Raises:
+        DocumentError: the lines are longer than the limit: a key is repeated before each value below it.
+    """
+    texts, char_count = [], 0
+    for record in records:
+        lines = []
+        for line in _lines(record):
+            char_count += len(line)
+            check_text_length(char_count, limits)
+            lines.append(line)
+        texts.append("\n".join(lines))
+    return "\n\n".join(texts)
 
 
 def _lines(root: object) -> Iterator[str]:
@@ -37,9 +54,13 @@ def _lines(root: object) -> Iterator[str]:
     while waiting:
         path, value = waiting.pop()
         if isinstance(value, dict):
-            waiting.extend((f"{path}.{key}" if path else str(key), item) for key, item in reversed(value.items()))
+            waiting.extend((_below(path, str(key)), item) for key, item in reversed(value.items()))
         elif isinstance(value, list):
             waiting.extend((path, item) for item in reversed(value))
         elif value is not None and value != "":
             shown = value if isinstance(value, str) else json.dumps(value)
-            yield f"{path[-_MAX_LABEL_CHARS:]}: {shown}" if path else shown
+            yield f"{path}: {shown}" if path else shown
+
+
+def _below(path: str, key: str) -> str:
+    return (f"{path}.{key}" if path else key)[-_MAX_LABEL_CHARS:]

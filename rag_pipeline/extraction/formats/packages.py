@@ -6,6 +6,7 @@ declared. XML may define no entities: that is how a kilobyte becomes gigabytes, 
 
 import re
 import zipfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date
@@ -57,6 +58,17 @@ class Package:
         """
         return parse_xml(self.read(name))
 
+    def xml_or_none(self, name: str) -> etree._Element | None:
+        """As `xml`; `None` for what is missing or damaged: a part beside the text must not cost the text."""
+        try:
+            return self.xml(name) if name in self.names else None
+        except (DocumentError, etree.XMLSyntaxError, zipfile.BadZipFile, NotImplementedError, zlib.error, EOFError):
+            return None
+
+    def read_file(self, member: zipfile.ZipInfo) -> bytes:
+        """The bytes of one of `files`, of two of the same name the one that is meant."""
+        return self._archive.read(member)
+
     def files(self) -> list[zipfile.ZipInfo]:
         """The members that are files, in the archive's order."""
         return [member for member in self._archive.infolist() if not member.is_dir()]
@@ -102,9 +114,10 @@ def parse_xml(content: bytes) -> etree._Element:
 
 def core_facts(package: Package) -> dict[str, str]:
     """Title, author and dates of an Office package, those it says."""
-    if _CORE not in package.names:
+    core = package.xml_or_none(_CORE)
+    if core is None:
         return {}
-    facts = {_CORE_FACTS[e.tag]: (e.text or "").strip() for e in package.xml(_CORE) if e.tag in _CORE_FACTS}
+    facts = {_CORE_FACTS[e.tag]: (e.text or "").strip() for e in core if e.tag in _CORE_FACTS}
     return with_days({key: fact for key, fact in facts.items() if fact})
 
 

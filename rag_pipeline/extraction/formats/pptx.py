@@ -7,7 +7,7 @@ from lxml import etree
 from rag_pipeline.domain.documents import Page
 from rag_pipeline.extraction.formats.packages import Package, core_facts, opened_package
 from rag_pipeline.extraction.formats.xml_text import Vocabulary, text_of
-from rag_pipeline.extraction.reading import Reading, Source
+from rag_pipeline.extraction.reading import Reading, Source, check_page_count, check_text_length
 
 _A = ("{http://schemas.openxmlformats.org/drawingml/2006/main}", "{http://purl.oclc.org/ooxml/drawingml/main}")
 _P = "{http://schemas.openxmlformats.org/presentationml/2006/main}"
@@ -39,8 +39,15 @@ def read(source: Source) -> Reading:
     with opened_package(source) as package:
         facts = core_facts(package)
         title = facts.pop("title", None)
-        pages = tuple(Page(number, _slide(package, name)) for number, name in enumerate(_slides(package), 1))
-        return Reading(pages=pages, title=title, metadata={**facts, "slide_count": len(pages)})
+        slides = _slides(package)
+        check_page_count(len(slides), source.limits)
+        pages, char_count = [], 0
+        for number, name in enumerate(slides, 1):
+            text = "" if name in slides[: number - 1] else _slide(package, name)
+            char_count += len(text)
+            check_text_length(char_count, source.limits)
+            pages.append(Page(number, text))
+        return Reading(pages=tuple(pages), title=title, metadata={**facts, "slide_count": len(pages)})
 
 
 def _slides(package: Package) -> list[str]:

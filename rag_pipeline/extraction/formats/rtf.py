@@ -15,4 +15,7 @@ def read(source: Source) -> Reading:
     """
     with damage_is_named():
         # RTF is ASCII by its standard and names the code page of what it escapes; bytes above are in that code page.
-        return Reading(pages=(Page(None, rtf_to_text(source.read_bytes().decode("latin-1"), errors="replace")),))
+        text = rtf_to_text(source.read_bytes().decode("latin-1"), errors="replace")
+        # What lies beyond 16 bits (emoji) is written as two halves.
+        text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+        return Reading(pages=(Page(None, text),))

@@ -1,5 +1,6 @@
 """Tables as pages: a few rows each, each page beginning with the header row, so that a passage explains itself."""
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 
 from rag_pipeline.domain.documents import Page
@@ -9,6 +10,7 @@ _PAGE_CHARS = 1_000
 
 _MAX_HEADER_CHARS = 300
 _MAX_NAME_CHARS = 40
+_MANY_EMPTY = re.compile(r"\t{4,}")
 
 
 def pages_of_table(rows: Iterable[tuple[int, Sequence[str]]], *, name: str, first_number: int) -> Iterator[Page]:
@@ -40,8 +42,8 @@ def pages_of_table(rows: Iterable[tuple[int, Sequence[str]]], *, name: str, firs
 
 
 def _line(cells: Sequence[str]) -> str:
-    """The cells with tabs between them: one line, whatever is in them, without empty cells at its end."""
-    return "\t".join(" ".join(cell.split()) for cell in cells).rstrip("\t")
+    """The cells with tabs between them: one line, whatever is in them; many empty cells are as good as a few."""
+    return _MANY_EMPTY.sub("\t\t\t", "\t".join(" ".join(cell.split()) for cell in cells)).rstrip("\t")
 
 
 def _label(name: str, first_row: int, last_row: int) -> str:

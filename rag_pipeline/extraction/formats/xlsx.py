@@ -10,11 +10,14 @@ from openpyxl import load_workbook
 from openpyxl.workbook import Workbook
 
 from rag_pipeline.domain.documents import Page
+from rag_pipeline.errors import DocumentError, ReasonCode
 from rag_pipeline.extraction.formats.packages import core_facts, opened_package
 from rag_pipeline.extraction.formats.tables import pages_of_table
 from rag_pipeline.extraction.reading import Reading, Source, check_page_count, check_text_length
 
 _EXACT_BELOW = 2.0**53
+_MOST_ROWS = 1_048_576
+"""Of a sheet, as Excel has it."""
 
 
 def read(source: Source) -> Reading:
@@ -51,6 +54,8 @@ def _pages(workbook: Workbook) -> Iterator[Page]:
 
 def _shown(rows: Iterable[tuple[int, Iterable[object]]]) -> Iterator[tuple[int, list[str]]]:
     for number, cells in rows:
+        if number > _MOST_ROWS:
+            raise DocumentError(ReasonCode.TOO_COMPLEX, f"a sheet with more than {_MOST_ROWS} rows")
         yield number, [_cell(value) for value in cells]
 
 

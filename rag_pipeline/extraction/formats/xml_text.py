@@ -6,9 +6,11 @@ from dataclasses import dataclass, field
 
 from lxml import etree
 
+_BLANKS = (" ", "\n", "\t")
 _BLANK_LINES = re.compile(r"\n{3,}")
-_LINE_ENDS = re.compile(r"[ \t]+\n")
-_EVERYTHING = ""
+_CELL_ENDS = re.compile(r"(?<! ) +\t")
+_LINE_ENDS = re.compile(r"(?<![ \t])[ \t]+\n")
+"""Looked for where blanks begin only: else many blanks take the square of their number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,28 +38,52 @@ class Vocabulary:
 
 def text_of(root: etree._Element, words: Vocabulary) -> str:
     """The text in reading order: a line per paragraph, a line per table row with tabs between its cells."""
-    pieces: list[str] = []
-    rows_open = 0
+    lines = _Lines(words)
     for element, is_end in _walk(root, words.skipped):
-        tag = element.tag
         if not is_end:
-            rows_open += tag in words.rows
-            pieces.append("\n" if tag in words.blocks else words.marks.get(tag, ""))
-            if not words.texts or tag in words.texts:
-                pieces.append(element.text or "")
+            lines.begin(element)
             continue
-        if tag in words.paragraphs:
-            pieces.append(" " if rows_open else "\n")
+        lines.end(element)
+        if element is not root and _counts(element.getparent(), words):
+            lines.add(element.tail)
+    return _tidy("".join(lines.pieces))
+
+
+@dataclass(slots=True)
+class _Lines:
+    """The text so far; no piece is empty."""
+
+    words: Vocabulary
+    pieces: list[str] = field(default_factory=list)
+    rows_open: int = 0
+
+    def add(self, piece: str | None) -> None:
+        if piece:
+            self.pieces.append(piece)
+
+    def begin(self, element: etree._Element) -> None:
+        words, tag = self.words, element.tag
+        self.rows_open += tag in words.rows
+        if tag in words.paragraphs and self.pieces and not self.pieces[-1].endswith(_BLANKS):
+            self._end_line()  # a paragraph inside another: a text box, a note
+        self.add("\n" if tag in words.blocks else words.marks.get(tag))
+        if _counts(element, words):
+            self.add(element.text)
+
+    def end(self, element: etree._Element) -> None:
+        words, tag = self.words, element.tag
+        if tag in words.rows:
+            self.rows_open -= 1
+        if tag in words.paragraphs or tag in words.rows:
+            self._end_line()
         elif tag in words.cells:
-            pieces.append("\t")
-        elif tag in words.rows:
-            rows_open -= 1
-            pieces.append(" " if rows_open else "\n")
-        elif tag in words.blocks:
-            pieces.append("" if rows_open else "\n")
-        if element is not root and element.tail and _counts(element.getparent(), words):
-            pieces.append(element.tail)
-    return _tidy("".join(pieces))
+            self.add("\t")
+        elif tag in words.blocks and not self.rows_open:
+            self.add("\n")
+
+    def _end_line(self) -> None:
+        """Inside a row, everything is one line."""
+        self.add(" " if self.rows_open else "\n")
 
 
 def _walk(root: etree._Element, skipped: frozenset[str]) -> Iterator[tuple[etree._Element, bool]]:
@@ -78,4 +104,4 @@ def _counts(element: etree._Element | None, words: Vocabulary) -> bool:
 
 
 def _tidy(text: str) -> str:
-    return _BLANK_LINES.sub("\n\n", _LINE_ENDS.sub("\n", text)).strip("\n")
+    return _BLANK_LINES.sub("\n\n", _LINE_ENDS.sub("\n", _CELL_ENDS.sub("\t", text))).strip("\n")

@@ -1,5 +1,7 @@
 """ZIP, as a folder: every file in it that can be read, under its name; nothing is written anywhere."""
 
+from functools import partial
+
 from rag_pipeline.extraction.formats.packages import opened_package
 from rag_pipeline.extraction.formats.parts import read_parts
 from rag_pipeline.extraction.reading import Reading, Source
@@ -14,9 +16,10 @@ def read(source: Source) -> Reading:
         DocumentError: it is damaged, encrypted, or past a limit.
     """
     with opened_package(source) as package:
-        names = [member.filename for member in package.files() if not _is_no_document(member.filename)]
-        parts = read_parts(((name, package.read(name)) for name in names), inside=source, first_number=1)
-        return Reading(pages=tuple(parts.pages), metadata={"file_count": len(names), **parts.facts()})
+        members = [member for member in package.files() if not _is_no_document(member.filename)]
+        named = ((member.filename, partial(package.read_file, member)) for member in members)
+        parts = read_parts(named, inside=source, first_number=1)
+        return Reading(pages=tuple(parts.pages), metadata={"file_count": len(members), **parts.facts()})
 
 
 def _is_no_document(name: str) -> bool:
