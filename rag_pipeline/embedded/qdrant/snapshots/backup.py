@@ -132,9 +132,9 @@ def _restore(storage: Storage, archive: Path) -> None:
     try:
         _unpacked(storage, archive, folder, kind=STORAGE, checksum=None)
         aliases = orjson.loads((folder / ALIASES).read_bytes())
-        storage.fill(folder / COLLECTIONS)
+        names = storage.fill(folder / COLLECTIONS)
         wanted = {"actions": [{"create_alias": alias} for alias in aliases]}
-        storage.aliases.apply(wanted, collections=storage.names)
+        storage.aliases.apply(wanted, collections=names)
     except (RestError, OSError) as error:
         raise UsageError(f"{archive} could not be restored: {error}") from error
     finally:

@@ -173,8 +173,10 @@ class Storage:
         # The old shard is not closed: reads that began on it end well, and with the last of them it goes.
         _remove(discarded)
 
-    def fill(self, folder: Path) -> None:
-        """An empty storage has all collections of `folder`, made in `aside`, by one rename.
+    def fill(self, folder: Path) -> set[str]:
+        """An empty storage has all collections of `folder`, made in `aside`, by one rename; their names.
+
+        They are opened by who takes the storage next: this process would keep them open until it ends.
 
         Raises:
             UsageError: the storage is not empty.
@@ -184,8 +186,7 @@ class Storage:
                 f"There are collections in {self._collections_folder}: a whole storage needs an empty one."
             )
         rename_durably(folder, self._collections_folder)
-        for collection in sorted(self._collections_folder.iterdir()):
-            self._open(collection)
+        return {collection.name for collection in self._collections_folder.iterdir()}
 
     def successor(self, collection: Collection) -> Collection:
         """The collection itself, or what a snapshot put into its place since; the caller holds `writing`.
