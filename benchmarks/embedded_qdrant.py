@@ -1,6 +1,6 @@
 """The embedded Qdrant beside the client's local mode, and beside its own engine called in process: the limit.
 
-    python benchmarks/embedded_qdrant.py [--sizes 10000,100000,1000000] [--dimension 384]
+    python benchmarks/embedded_qdrant.py [--sizes 10000,100000,1000000] [--dimension 384] [--without-local-mode]
 
 Each size is loaded three times: over HTTP into a server of its own (a real process), into `QdrantClient(path=...)`, and
 into the engine within a process of ours. Searches of the three take turns, 20 at a time, so that their ratio holds when
@@ -59,9 +59,10 @@ def main() -> None:
     parser.add_argument("--sizes", default="10000,100000,1000000", help="numbers of points, separated by commas")
     parser.add_argument("--dimension", type=int, default=384)
     parser.add_argument("--callers", type=int, default=_CALLERS)
+    parser.add_argument("--without-local-mode", action="store_true", help="leave out the slowest of the three")
     options = parser.parse_args()
     for size in map(int, options.sizes.split(",")):
-        figures = _measured(size, options.dimension, options.callers)
+        figures = _measured(size, options)
         print(json.dumps(figures, indent=2), flush=True)
 
 
@@ -80,18 +81,19 @@ class Contender:
     latencies_s: list[float] = field(default_factory=list)
 
 
-def _measured(size: int, dimension: int, callers: int) -> dict[str, object]:
+def _measured(size: int, options: argparse.Namespace) -> dict[str, object]:
+    dimension = options.dimension
     vectors, queries = _around_centres(size, dimension)
     exact = _exact(vectors, queries)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         with _server(folder / "http") as contender_of:
             contenders = [contender_of(vectors, queries), _in_process(folder / "engine", vectors, queries)]
-            if size <= _LOCAL_MODE_MOST_POINTS:
+            if size <= _LOCAL_MODE_MOST_POINTS and not options.without_local_mode:
                 contenders.append(_local_mode(folder / "local", vectors, queries))
             _take_turns(contenders, exact)
             for contender in contenders:
-                contender.figures |= _with_callers(contender.searches, callers)
+                contender.figures |= _with_callers(contender.searches, options.callers)
     found = {contender.name: contender.figures for contender in contenders}
     return {"points": size, "dimension": dimension, **found, "ratios": _ratios(contenders)}
 
