@@ -22,4 +22,5 @@ def test_phrases_are_found_per_format(tmp_path: Path, capsys: pytest.CaptureFixt
         print()  # noqa: T201 - its figures
         for kind in sorted(asked):
             print(f"{kind:6} {found[kind]:4} of {asked[kind]:4}")  # noqa: T201
+    assert asked
     assert all(found[kind] >= _LEAST_SHARE * asked[kind] for kind in asked)

@@ -16,7 +16,7 @@ import pypdfium2.raw as pdfium
 from rag_pipeline.domain.documents import Page
 from rag_pipeline.errors import DocumentError, ReasonCode
 from rag_pipeline.extraction.formats.pdf_second_opinion import SecondOpinion
-from rag_pipeline.extraction.reading import ExtractionLimits, Reading, Source, check_text_length
+from rag_pipeline.extraction.reading import ExtractionLimits, Reading, Source, check_page_count, check_text_length
 
 _FACTS = ("Title", "Author", "CreationDate", "ModDate")
 _HYPHEN_AT_LINE_END = "\ufffe"
@@ -69,7 +69,7 @@ def read(source: Source) -> Reading:
 
 def _read_with_pdfium(document: pypdfium2.PdfDocument, limits: ExtractionLimits) -> _Findings:
     page_count = len(document)
-    _check_page_count(page_count, limits)
+    check_page_count(page_count, limits)
     findings = _Findings(texts=[], labels=[], facts=_facts(document))
     char_count = 0
     for index in range(page_count):
@@ -119,15 +119,10 @@ def _has_picture(page: pypdfium2.PdfPage) -> bool:
     return any(True for _ in page.get_objects(filter=[pdfium.FPDF_PAGEOBJ_IMAGE]))
 
 
-def _check_page_count(page_count: int, limits: ExtractionLimits) -> None:
-    if page_count > limits.max_pages:
-        raise DocumentError(ReasonCode.TOO_COMPLEX, f"{page_count} pages, the limit is {limits.max_pages}")
-
-
 def _read_with_pypdf(opinion: SecondOpinion, limits: ExtractionLimits) -> _Findings:
     """What pypdf can make of a file that pdfium refuses."""
     page_count = opinion.page_count()
-    _check_page_count(page_count, limits)
+    check_page_count(page_count, limits)
     findings = _Findings(texts=[], labels=opinion.labels(page_count), facts=opinion.facts())
     char_count = 0
     for index in range(page_count):
